@@ -1,0 +1,95 @@
+"""`python -m quintet_worker FOLDER`: run the job in FOLDER and leave result.json there.
+
+A failure is data: whatever goes wrong, result.json says what kind it was. Only a kill leaves none.
+"""
+
+import json
+import os
+import sys
+import traceback
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NUMEXPR_NUM_THREADS",
+)  # fmt: skip
+
+
+def set_environment(job):
+    """Set what libraries read when they are imported: threads, the device, the log's noise."""
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(job["threads"])
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if job["device"] == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+def run(folder):
+    """Run the job in `folder`; return the record for result.json."""
+    with open(os.path.join(folder, "job.json")) as file:
+        job = json.load(file)
+    set_environment(job)  # before numpy: its BLAS reads the variables too
+
+    from quintet_worker import clock, wire
+
+    try:
+        job = wire.read_job(folder)
+        begun = clock.now()
+        try:
+            from quintet_worker import adapters
+
+            adapter = adapters.create(job["library"])
+        except ImportError as error:
+            return failure("environment", "{} cannot be imported here: {}".format(job["library"], error))
+        imported = clock.now()
+        reason = adapter.supports(job["network"], job["precision"])
+        if reason:
+            return failure("unsupported", reason)
+        adapter.build(job["network"], job["optimiser"], job["precision"], job["threads"], job["device"])
+        built = clock.now()
+        result = {"status": "ok", "versions": adapter.versions(), "import_s": imported - begun, "build_s": built - imported}
+        if job["task"] == "ladder":
+            from quintet_worker.ladder import ladder as task
+        else:
+            from quintet_worker.train import train as task
+        result.update(task(folder, job, adapter))
+        return result
+    except MemoryError as error:
+        return failure("memory", "out of memory: {}".format(error))
+    except Exception as error:
+        kind = classify(error)
+        if kind == "crash":
+            traceback.print_exc()
+        return failure(kind, "{}: {}".format(type(error).__name__, str(error).split("\n")[0][:500]))
+
+
+def classify(error):
+    """Return the kind of failure; libraries report memory in errors of their own, so their words are read."""
+    if type(error).__name__ == "Diverged":
+        return "diverged"
+    words = str(error).lower()
+    if "out of memory" in words or "resource_exhausted" in words or "can't allocate memory" in words:
+        return "memory"
+    return "crash"
+
+
+def failure(kind, reason):
+    """Return the record of a job that failed."""
+    return {"status": "failure", "kind": kind, "reason": reason}
+
+
+def main(folder):
+    """Run the job and write its result, whole or not at all."""
+    result = run(folder)
+    from quintet_worker import wire
+
+    wire.write_result(folder, result)
+    return 0 if result["status"] == "ok" else 1
+
+
+if __name__ == "__main__":
+    # os._exit: some libraries' threads crash or hang while the interpreter takes itself down; the result is written.
+    code = main(sys.argv[1])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

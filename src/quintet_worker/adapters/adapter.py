@@ -1,0 +1,70 @@
+"""The interface between a job and a library: what each adapter file implements, in this order.
+
+Rules
+* The library is imported in __init__ (after the worker has set the thread variables), never at module level.
+* Arrays that cross the interface are numpy: x NHWC, kernels HWIO, dense (in, out), in whatever the library likes inside.
+* A batch is (x, y, extra): x `(batch, height, width, channels)` or `(batch, features)`, y `(batch,)` int64 classes or
+  float targets; extra is a list with one uint8 mask `(batch, *shape)` (1 = keep) per Dropout layer, depth first.
+* For an adversarial pair x is `(critic_steps, batch, features)`, y is None and extra is [critic noise `(critic_steps,
+  batch, features)`, generator noise `(batch, features)`], or [] where the generator reads the data.
+* step() and steps() may use the precision's own types but take the learning rate as a Python float, unrounded.
+"""
+
+
+class Adapter(object):
+    """One library. Subclasses implement every method but step() and save_native()."""
+
+    name = ""
+    group = 1  # how many steps the library likes in one call of steps()
+
+    def versions(self):
+        """Return {"torch": "2.13.0", ...}: the library and what it stands on."""
+        raise NotImplementedError
+
+    def supports(self, network, precision):
+        """Return None when the library can run this network at this precision, else the reason."""
+        raise NotImplementedError
+
+    def build(self, network, optimiser, precision, threads, device):
+        """Make the model; `network` is the resolved form of a job, `optimiser` its record."""
+        raise NotImplementedError
+
+    def load(self, weights):
+        """Set all parameters and forget the optimiser's state; compiled code stays."""
+        raise NotImplementedError
+
+    def step(self, batch, learning_rate):
+        """Take one optimiser step; return the loss before it."""
+        x, y, extra = batch
+        stacked = (x[None], None if y is None else y[None], [array[None] for array in extra])
+        return float(self.steps(stacked, [learning_rate])[0])
+
+    def steps(self, batches, learning_rates):
+        """Take len(learning_rates) steps; each array of `batches` has that leading axis. Return the losses, `(steps,)`.
+
+        For a pair each loss is a row (generator, discriminator).
+        """
+        raise NotImplementedError
+
+    def gradients(self, batch):
+        """Return (loss, {name: gradient}) of one training-mode pass, dropout and BatchNorm's batch statistics included.
+
+        For a pair: the gradients of the discriminator's first update and of a generator update at the same weights.
+        """
+        raise NotImplementedError
+
+    def predict(self, x, part=None):
+        """Return the network's output in inference mode, float64 or float32 numpy; `part` names one network of a pair."""
+        raise NotImplementedError
+
+    def weights(self):
+        """Return all parameters and running statistics in the canonical layout."""
+        raise NotImplementedError
+
+    def wait(self):
+        """Finish queued device work."""
+        raise NotImplementedError
+
+    def save_native(self, path):
+        """Write the model in the library's own format below `path`; return the file's name, or None if there is none."""
+        return None
