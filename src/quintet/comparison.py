@@ -113,15 +113,15 @@ def _compare(
         x, y = np.log(x), np.log(y)
         margin = None if margin is None else math.log1p(margin)
     d = _differences(x, y) if len(x) else x
-    n, alpha = len(d), 1 - level
+    n, alpha = len(d), round(1 - level, 12)  # 0.05, not 0.050000000000000044
     mean, spread = (float(d.mean()) if n else 0.0), (float(d.std(ddof=1)) if n > 1 else 0.0)
     judged = n >= LEAST_PAIRS and spread > 0
     p = paired_p_value(d, alpha, family)
     p_equal = equivalence_p_value(d, margin) if margin is not None and not any(failed) else None
-    plain, wide = interval(d, level, rng), Interval(low=None, high=None, level=1 - 2 * alpha, method="none")
+    plain, wide = interval(d, level, rng), Interval(low=None, high=None, level=round(1 - 2 * alpha, 12), method="none")
     if p_equal is not None and judged:
         low, high = t_bounds(d, 1 - 2 * alpha)
-        wide = Interval(low=low, high=high, level=1 - 2 * alpha, method="t")
+        wide = Interval(low=low, high=high, level=round(1 - 2 * alpha, 12), method="t")
     needed, needed_for_equality = None, None
     if judged:
         needed = pairs_for_difference(mean, spread, alpha / family)

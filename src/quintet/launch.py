@@ -47,17 +47,41 @@ class Launcher(Protocol):
     """Anything that can run a job folder."""
 
     def run(self, job: Path, timeout_s: float, cores: Sequence[int] | None = None) -> Result | Failure:
-        """Run the job in folder `job`, at most `timeout_s` seconds, on `cores` only (None: all)."""
+        """Run the job in folder `job`, at most `timeout_s` seconds, on `cores` only (None: all).
+
+        Raises:
+            Stopped: stop() was called.
+        """
         ...
+
+    def stop(self) -> None:
+        """End whatever runs, from another thread; no later run() starts."""
+        ...
+
+
+class Stopped(Exception):
+    """The launcher was told to stop: there is no outcome, and nothing is to be recorded."""
 
 
 class Local:
     """A fresh process on this machine, in the library's own environment."""
 
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """See Launcher."""
+        self._stopped = True
+        for process in tuple(self._running):
+            end_group(process)
+
     def run(self, job: Path, timeout_s: float, cores: Sequence[int] | None = None) -> Result | Failure:
         """See Launcher; on Ctrl-C or any other error the process is ended before this returns."""
         library = json.loads((job / "job.json").read_text())["library"]
         python, environment = interpreter(library)
+        if self._stopped:
+            raise Stopped
         (job / "result.json").unlink(missing_ok=True)
         started = time.time()
         with (job / "log.txt").open("wb") as log:
@@ -69,6 +93,7 @@ class Local:
                 env={**os.environ, **environment, "QUINTET_STARTED": repr(started)},
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the whole group
             )
+            self._running.add(process)
             try:
                 if cores and hasattr(os, "sched_setaffinity"):
                     with contextlib.suppress(ProcessLookupError):
@@ -82,6 +107,10 @@ class Local:
             except BaseException:
                 end_group(process)
                 raise
+            finally:
+                self._running.discard(process)
+        if self._stopped:
+            raise Stopped
         return read_outcome(job, process.returncode)
 
 
@@ -100,6 +129,9 @@ class Fake:
         if isinstance(answer, Failure):
             return answer
         return Result(record=answer, folder=job)
+
+    def stop(self) -> None:
+        """Nothing runs between two calls."""
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

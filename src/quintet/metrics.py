@@ -41,9 +41,10 @@ class Metric:
 
     def show_difference(self, value: float, signed: bool = True) -> str:
         """Return a difference without its unit, in `difference_unit`; shares in percentage points."""
-        if self.unit == "share":
-            return f"{100 * value:+.2f}" if signed else f"{100 * value:.2f}"
-        return ("+" if signed and value >= 0 else "") + show_number(value)
+        text = f"{100 * abs(value):.2f}" if self.unit == "share" else show_number(abs(value))
+        if not signed or not text.strip("0."):
+            return text
+        return ("+" if value > 0 else "-") + text
 
     @property
     def difference_unit(self) -> str:

@@ -108,6 +108,7 @@ def interval(
 ) -> Interval:
     """Return the interval of the mean: Student's t below 20 values, BCa bootstrap (Efron 1987) from 20.
 
+    The bootstrap's quantiles are expanded for n (Hesterberg 2015), without which 20 values give a 92 % interval.
     One value, or values that are all equal, have no spread to judge by: their bounds are None, never of zero width.
     Without `rng` the bootstrap draws from a fresh generator of seed 0, so that equal values give equal bounds.
 
@@ -122,12 +123,17 @@ def interval(
     if len(x) >= BOOTSTRAP_FROM:
         from scipy import stats
 
+        widened = math.sqrt(len(x) / (len(x) - 1)) * stats.t.ppf((1 + level) / 2, len(x) - 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # degenerate resamples; caught by the check below
             bounds = stats.bootstrap(
-                (x,), np.mean, confidence_level=level, n_resamples=_RESAMPLES, method="BCa", vectorized=True,
+                (x,),
+                np.mean,
+                confidence_level=float(2 * stats.norm.cdf(widened) - 1),
+                n_resamples=_RESAMPLES,
+                method="BCa",
                 rng=rng if rng is not None else np.random.default_rng(0),
-            ).confidence_interval  # fmt: skip
+            ).confidence_interval
         if math.isfinite(bounds.low) and math.isfinite(bounds.high):
             return Interval(low=float(bounds.low), high=float(bounds.high), level=level, method="BCa bootstrap")
     low, high = t_bounds(x, level)
@@ -270,9 +276,9 @@ def sign_flip_p_value(differences: Sequence[float] | np.ndarray) -> float:
     halves = []
     for part in (d[: len(d) // 2], d[len(d) // 2 :]):
         sums = np.zeros(1)
-        for value in part:
-            sums = np.concatenate([sums + value, sums - value])
-        halves.append(np.sort(sums))
+        for value in part:  # both arms come sorted, and a stable sort of two sorted runs is a merge
+            sums = np.sort(np.concatenate([sums - value, sums + value]), kind="stable")
+        halves.append(sums)
     as_far = int((len(halves[1]) - np.searchsorted(halves[1], reach - halves[0], side="left")).sum())
     return min(1.0, 2 * as_far / 2 ** len(d))
 

@@ -162,7 +162,7 @@ def _better(c: Comparison, metric: Metric, subject: str, other: str) -> str:
         sentence = f"{_ratio_sentence(metric, subject, other, effect)} ({span}, {p})."
     else:
         sentence = f"{subject} is better than {other} in {metric.label}: {effect} ({span}, {p})."
-    if c.test == "t" and c.n < BOOTSTRAP_FROM:
+    if _trusting(c):
         sentence += f" This trusts the differences to be normal: {c.n} pairs are too few for a test that does not."
     return sentence
 
@@ -280,9 +280,14 @@ def _best_sentence(in_speed: Sequence[Verdict], kept: Sequence[str], metric: Met
     beaten = {v.other for v in in_speed if v.kind == "better" and v.subject == best}
     rivals = [name for name in others if name not in beaten]
     if not rivals:
-        next_best = next(v for v in in_speed if v.subject == best and v.other == others[0])
-        return f"{best} serves this network best here, shown in {metric.label} against each library as accurate: " + (
-            next_best.sentence
+        shown = next(v.comparison for v in in_speed if v.subject == best and v.other == others[0])
+        if shown is None:
+            return f"{best} serves this network best here."
+        effect, span = _numbers(shown, metric, best, shown.interval)
+        lead = _ratio_sentence(metric, best, others[0], effect)
+        return (
+            f"{best} serves this network best here: not shown less accurate than any, {lead}, the next "
+            f"({span}, {_p(shown.p_adjusted, shown.family)}{_trusting(shown)})."
         )
     equal = {
         name for v in in_speed if v.kind == "equal" and best in (v.subject, v.other) for name in (v.subject, v.other)
@@ -301,15 +306,24 @@ def _quality_sentence(in_quality: Sequence[Verdict], names: Sequence[str], worse
     among = [v for v in in_quality if v.subject in names and v.other in names]
     if not among:
         return f"Nothing is known of their {metric.label}."
-    n = min(v.comparison.n for v in among if v.comparison is not None)
-    sure = f"({n} paired seeds, all verdicts together wrong in at most 5 of 100 such studies)"
+    made = [v.comparison for v in among if v.comparison is not None]
+    n = min(c.n for c in made)
+    sure = f"({n} paired seeds; wrong in at most 5 of 100 such studies{_trusting(made[0])})"
     if worse:
         return f"In {metric.label}, {_names(worse)} {'is' if len(worse) == 1 else 'are'} shown to be surpassed {sure}."
     if all(v.kind == "equal" for v in among):
-        first = among[0].comparison
-        margin = f" {_margin(first, metric)}" if first is not None else ""
-        return f"In {metric.label} all of {_names(names)} are equal{margin} {sure}."
-    return f"In {metric.label} no library was shown to surpass another {sure}."
+        return f"In {metric.label}, {_names(names)} are equal {_margin(made[0], metric)} {sure}."
+    largest = max(made, key=lambda c: abs(c.estimate or 0.0))
+    subject, other = _ahead(largest) or (largest.a, largest.b)
+    effect, span = _numbers(largest, metric, subject, largest.interval)
+    return (
+        f"In {metric.label} no library was shown to surpass another: the largest difference measured, {subject} against "
+        f"{other}, is {effect} ({span})."
+    )
+
+
+def _trusting(c: Comparison) -> str:
+    return ", trusting the differences to be normal" if c.test == "t" and c.n < BOOTSTRAP_FROM else ""
 
 
 def claim_verdict(claim: str, winner: str, verdicts: Sequence[Verdict]) -> ClaimVerdict:
@@ -325,14 +339,12 @@ def claim_verdict(claim: str, winner: str, verdicts: Sequence[Verdict]) -> Claim
     if beaten_by:
         kind, why = "not reproduced", beaten_by[0].sentence
     elif equals:
-        kind, why = "not reproduced", f"{winner} is not the best alone. {equals[0].sentence}"
+        kind, why = "not reproduced", f"{winner} is not the best alone, as {equals[0].sentence}"
     elif against and not open_ones:
-        kind, why = "reproduced", f"{winner} is shown better than each of {len(against)} others. " + _weakest(against)
+        kind, why = "reproduced", f"{winner} is shown better than each of the others; the nearest: " + _weakest(against)
     else:
         kind, why = "cannot be told", open_ones[0].sentence if open_ones else f"nothing was measured against {winner}."
-    return ClaimVerdict(
-        kind=kind, claim=claim, winner=winner, sentence=f'"{claim}": {kind}. {why[:1].upper()}{why[1:]}'
-    )
+    return ClaimVerdict(kind=kind, claim=claim, winner=winner, sentence=f'"{claim}": {kind}: {why}')
 
 
 def _weakest(verdicts: Sequence[Verdict]) -> str:

@@ -106,7 +106,7 @@ def run(adapter, feed, pieces, rates, evaluate_at, validation_x):
     images = feed.order.shape[1] * len(feed.order)
     times = {
         "train_s": watch.seconds,
-        "train_images_per_s": images / watch.seconds,
+        "training_images_per_s": images / watch.seconds,
         "curve_s": curve_s,
         "energy_j": energy_j,
         "energy_source": energy_source,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 _SPECK = 0.3  # of the typical height: neither as high nor as wide is dust
-_PART = 0.62  # of the typical height: less may be a part of its neighbour
+_PART = 0.75  # of the typical height: less may be a part of its neighbour
 _GAP = 0.22  # of the typical height: the widest gap inside one digit
 _TALLEST_WHOLE = 1.5  # of the typical height: joined parts may be no higher, nor wider
 

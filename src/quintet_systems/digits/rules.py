@@ -19,7 +19,7 @@ def without_rules(mask: np.ndarray) -> np.ndarray:
 
 
 def _without_flat(mask: np.ndarray) -> np.ndarray:
-    height, width = mask.shape
+    width = mask.shape[1]
     run, thickest = max(25, round(_RUN * width)), max(3, round(_THICKEST * width))
     # Fattened by a pixel up and down first: a rule that is not quite level still has a long run in some row.
     fat = cv2.dilate(mask.astype(np.uint8), np.ones((3, 1), np.uint8))

@@ -1,0 +1,73 @@
+"""The program: mounts the groups, turns errors into one line and an exit code.
+
+Exit codes: 0 it ran, 1 it ran and the answer is no, 2 it could not run, 130 it was interrupted.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from quintet.cli import compare, data, demo, libraries, parity, report, study, train
+from quintet.errors import QuintetError
+
+app = typer.Typer(
+    name="quintet",
+    help="One network under every deep-learning library: the same weights, the same batches, one honest verdict.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for group in (demo, compare, parity, study, report, train, libraries, data):
+    group.mount(app)
+
+
+def version(value: bool) -> None:
+    """Print the version and end."""
+    if value:
+        from importlib.metadata import version as installed
+
+        print(f"quintet {installed('quintet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command; --debug is read by main()."""
+
+
+def mount_systems(arguments: list[str]) -> None:
+    """Mount each system's own commands; only a system that is called is imported."""
+    from quintet.system import load_system, system_names
+
+    for name in system_names():
+        commands = load_system(name).commands() if name in arguments else typer.Typer()
+        if commands is not None:
+            if name not in arguments:
+                commands.callback()(lambda: None)
+            app.add_typer(commands, name=name, help=f"The system {name}: its own commands.")
+
+
+def main() -> None:
+    """Run the command line."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    try:
+        mount_systems(arguments)
+        app()
+    except QuintetError as error:
+        if debug:
+            raise
+        print(f"quintet: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("quintet: interrupted; what has finished is kept, the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)

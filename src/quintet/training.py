@@ -1,0 +1,106 @@
+"""Training a system's network for use: one library, one or more seeds, and the bundle that comes of it.
+
+The trials are a study like any other, so they resume after a kill. The bundle holds the seed that did best on the
+validation split; the test figures are of all seeds, and play no part in the choice.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from quintet.bundle import Bundle, write_bundle
+from quintet.errors import StudyError
+from quintet.network import Net
+from quintet.results import analyse
+from quintet.schedule import OnEvent, complete, run_study, silent
+from quintet.statistics import Summary, summarise
+from quintet.store import Store, TrialRow
+from quintet.study import Study
+from quintet.system import load_system
+from quintet_worker import wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a training came to: the test scores over the seeds, and where the bundle is (None: every seed failed)."""
+
+    network: str
+    library: str
+    data: str
+    scores: dict[str, Summary]
+    train_s: Summary
+    failures: tuple[str, ...]
+    chosen_seed: int | None
+    bundle: Path | None
+
+
+def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Trained:
+    """Run the study's seeds under its one library and write the bundle into `folder`/bundle.
+
+    Raises:
+        StudyError: the study names more than one library or network, or a pair of networks.
+    """
+    system = load_system(study.system)
+    study = complete(study, system)
+    if len(study.libraries) != 1 or len(study.networks) != 1:
+        raise StudyError(
+            f"received {len(study.libraries)} libraries and {len(study.networks)} networks to train, expected one of each"
+        )
+    study = study.model_copy(update={"save_weights": True, "parity": False, "repeats": 0})
+    prepared = system.prepare(study.data)
+    network, library = study.networks[0], study.libraries[0]
+    recipe = system.recipe(network, prepared)
+    if not isinstance(recipe.net, Net):
+        raise StudyError(f'received the pair "{network}", expected a single network; its system trains it')
+    run_study(study, folder, on_event=on_event, system=system, prepared=prepared)
+    with Store(folder) as store:
+        result = analyse(store)
+        trials = [trial for trial in store.trials() if trial.status == "ok"]
+        validation = {
+            row["trial"]: row["value"]
+            for row in store.rows("SELECT trial, value FROM series WHERE name = 'validation_accuracy' ORDER BY step")
+        }
+    failures = result.networks[0].rows[0].failures
+    names = ("accuracy", "macro_precision", "macro_recall", "numerical_precision")
+    scores = {
+        name: summarise(values, name != "numerical_precision", n_failed=len(failures))
+        for name in names
+        if (values := [v for t in trials if (v := t.metrics.get(name)) is not None])
+    }
+    seconds = summarise(
+        [s for t in trials if (s := t.metrics.get("train_s")) is not None], False, n_failed=len(failures)
+    )
+    chosen = max(trials, key=lambda t: (validation.get(t.id, 0.0), -t.seed), default=None)
+    bundle = None
+    if chosen:
+        card = {
+            "system": study.system,
+            "network": network,
+            "library": library,
+            "versions": dict(chosen.versions),
+            "recipe": recipe.record(),
+            "study": study.digest(),
+            "trial": chosen.id,
+            "data": {"name": prepared.name, "provenance": dict(prepared.provenance)},
+            "machine": result.machine,
+            "figures": {name: asdict(summary) for name, summary in scores.items()},
+            "own_test_accuracy": chosen.metrics.get("accuracy"),
+        }
+        bundle = write_bundle(
+            folder / "bundle",
+            Bundle(net=recipe.net, weights=_weights(folder, chosen), labels=prepared.labels, card=card),
+        )
+        system.complete_bundle(bundle, prepared)
+    return Trained(
+        network=network,
+        library=library,
+        data=prepared.name,
+        scores=scores,
+        train_s=seconds,
+        failures=failures,
+        chosen_seed=chosen.seed if chosen else None,
+        bundle=bundle,
+    )
+
+
+def _weights(folder: Path, trial: TrialRow) -> dict:
+    return wire.arrays(folder / "trials" / trial.id, "weights.npz")
