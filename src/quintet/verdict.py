@@ -15,7 +15,19 @@ from quintet.comparison import Comparison, compare_family
 from quintet.metrics import METRICS, Metric, show_number
 from quintet.statistics import BOOTSTRAP_FROM, LEAST_PAIRS, Interval, Samples
 
-__all__ = ["METRICS", "ClaimVerdict", "Metric", "Verdict", "claim_verdict", "compare_metric", "headline", "verdict"]
+__all__ = [
+    "METRICS",
+    "ClaimVerdict",
+    "Metric",
+    "Verdict",
+    "claim_verdict",
+    "compare_metric",
+    "headline",
+    "shown_worse",
+    "verdict",
+]
+
+_TRUSTING = ", trusting the differences to be normal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +268,7 @@ def headline(
         for name in dict.fromkeys(n for v in in_quality + in_speed for n in (v.subject, v.other) if n is not None)
         if name not in out
     ]
-    left_out = (f"Left out as not comparable: {_names(out)}.",) if out else ()
+    left_out = _left_out(verdicts, names, out)
     if len(names) < 2:
         return (
             "Which library serves this network best here was not shown: fewer than two could be compared.",
@@ -271,12 +283,26 @@ def headline(
     )
 
 
+def _left_out(verdicts: Sequence[Verdict], names: Sequence[str], out: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentence on what a reader must not overlook: who was left out, and whose runs failed; or nothing."""
+    failed: dict[str, int] = {}
+    for c in (v.comparison for v in verdicts if v.comparison is not None):
+        for name, n in ((c.a, c.failed_a), (c.b, c.failed_b)):
+            failed[name] = max(n, failed.get(name, 0))
+    parts = [f"left out as not comparable: {_names(out)}"] if out else []
+    parts += [f"failed runs of {name}: {failed[name]}" for name in names if failed.get(name)]
+    text = "; ".join(parts)
+    return (f"{text[:1].upper()}{text[1:]}.",) if text else ()
+
+
 def _best_sentence(in_speed: Sequence[Verdict], kept: Sequence[str], metric: Metric) -> str:
     best, *others = kept
     if not others:
         return (
             f"{best} serves this network best here: it is the only one that no other was shown to surpass in accuracy."
         )
+    if not any(v.comparison and v.comparison.estimate and {v.subject, v.other} <= set(kept) for v in in_speed):
+        return f"Which library serves this network best here was not shown: nothing is known of their {metric.label}."
     beaten = {v.other for v in in_speed if v.kind == "better" and v.subject == best}
     rivals = [name for name in others if name not in beaten]
     if not rivals:
@@ -293,7 +319,7 @@ def _best_sentence(in_speed: Sequence[Verdict], kept: Sequence[str], metric: Met
         name for v in in_speed if v.kind == "equal" and best in (v.subject, v.other) for name in (v.subject, v.other)
     }
     if all(name in equal for name in rivals):
-        return f"{_names([best, *rivals])} serve this network best here, equal in {metric.label}: either will do."
+        return f"{_names([best, *rivals])} serve this network best here, equal in {metric.label}."
     open_ones = [name for name in rivals if name not in equal]
     return (
         f"{best} was measured best in {metric.label}, but that it serves this network best here is not shown: "
@@ -308,11 +334,13 @@ def _quality_sentence(in_quality: Sequence[Verdict], names: Sequence[str], worse
         return f"Nothing is known of their {metric.label}."
     made = [v.comparison for v in among if v.comparison is not None]
     n = min(c.n for c in made)
-    sure = f"({n} paired seeds; wrong in at most 5 of 100 such studies{_trusting(made[0])})"
+    wrong = f"{n} paired seeds; wrong in at most {100 * (1 - made[0].interval.level):.0f} of 100 such studies"
     if worse:
+        sure = f"({wrong}{_trusting(made[0])})"
         return f"In {metric.label}, {_names(worse)} {'is' if len(worse) == 1 else 'are'} shown to be surpassed {sure}."
     if all(v.kind == "equal" for v in among):
-        return f"In {metric.label}, {_names(names)} are equal {_margin(made[0], metric)} {sure}."
+        trusting = _TRUSTING if n < BOOTSTRAP_FROM else ""
+        return f"In {metric.label}, {_names(names)} are equal {_margin(made[0], metric)} ({wrong}{trusting})."
     largest = max(made, key=lambda c: abs(c.estimate or 0.0))
     subject, other = _ahead(largest) or (largest.a, largest.b)
     effect, span = _numbers(largest, metric, subject, largest.interval)
@@ -323,7 +351,7 @@ def _quality_sentence(in_quality: Sequence[Verdict], names: Sequence[str], worse
 
 
 def _trusting(c: Comparison) -> str:
-    return ", trusting the differences to be normal" if c.test == "t" and c.n < BOOTSTRAP_FROM else ""
+    return _TRUSTING if c.test == "t" and c.n < BOOTSTRAP_FROM else ""
 
 
 def claim_verdict(claim: str, winner: str, verdicts: Sequence[Verdict]) -> ClaimVerdict:

@@ -1,6 +1,8 @@
 """docs/statistics.md names every public function of the statistics: code and page cannot drift apart."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,8 @@ def test_verdicts_and_recommendation_are_on_the_page():
     page = PAGE.read_text(encoding="utf-8")
     for item in (verdict.compare_metric, verdict.claim_verdict, verdict.headline, recommend.recommend):
         assert f"`{item.__name__}`" in page
+
+
+def test_importing_the_statistics_loads_no_scipy():
+    code = "import sys, quintet.verdict, quintet.recommend; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

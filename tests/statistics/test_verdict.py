@@ -156,6 +156,13 @@ def test_headline_of_equals_and_of_nothing():
     assert "was not shown: fewer than two could be compared" in nothing
 
 
+def test_headline_without_speed_and_with_failures():
+    accuracy = compare_metric(ACCURACY, {"torch": runs(0), "jax": [None, *runs(0, seed=1)[1:]], "old": [None] * 5})
+    first, _, last = headline(accuracy)
+    assert first.endswith("nothing is known of their training speed.")
+    assert last == "Left out as not comparable: old; failed runs of jax: 1."
+
+
 CLAIM = "ReLU gives the best accuracy"
 
 

@@ -59,6 +59,7 @@ def render(result: StudyResult) -> str:
     page = environment.get_template("report.html").render(
         css=Markup(package.joinpath("report.css").read_text(encoding="utf-8")),
         result=result,
+        begun=records.begun(result),
         progress=tables.progress(result),
         networks=[_network(result, network, number) for number, network in enumerate(result.networks, 1)],
         machine=records.machine(result),

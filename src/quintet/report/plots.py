@@ -21,10 +21,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-_DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1)), (0, (8, 2)), (0, (2, 2)), (0, (9, 1, 1, 1)))
-_ACCURACIES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
+_DASHES = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1, 1.2)),
+    (0, (6, 1.5, 1, 1.5)),
+    (0, (3, 1)),
+    (0, (8, 2)),
+    (0, (2, 2)),
+    (0, (9, 1, 1, 1)),
+)
+_ACCURACIES = (
+    0.9, 0.99, 0.5, 0.95, 0.8, 0.98, 0.995, 0.998, 1.0, 0.0, 0.2, 0.7, 0.85, 0.97, 0.993, 0.999, 0.985, 0.93, 0.96, 0.996,
+)  # fmt: skip  # where ticks may stand on the stretched axis, the most welcome first
 _NEAREST = 0.0005  # the least error that the stretched axis tells apart
-_WIDTH, _HEIGHT = 4.9, 3.5  # inches: legible at the width of a phone, two beside each other on a desk
+_NAME: dict[str, Any] = {"fontsize": 8.5, "color": INK, "va": "center", "parse_math": False}
+_WIDTH, _HEIGHT = 4.5, 3.3  # inches: legible at the width of a phone, two beside each other on a desk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +65,21 @@ def learning_curve(result: StudyResult, network: NetworkResult, styles: Mapping[
     curves = {row.library: points for row in network.rows if len(points := _points(result, network, row.library, by))}
     if not curves:
         return Plot(title=title, svg=None, caption="No learning curve was recorded.")
-    figure, axes = _axes(right=0.73)
+    longest = max(len(name) for name in curves)
+    figure, axes = _axes(right=max(0.5, 0.89 - 0.0165 * longest))
     axes.set_yscale("function", functions=(_stretch, _unstretch))
     for name, points in curves.items():
         colour, x, low, mean, high = series_colour(styles[name]), *points
         axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
-        axes.plot(x, mean, color=colour, linestyle=_DASHES[styles[name] % 8], marker=_marker(styles[name]), markersize=4, linewidth=1.5)
+        axes.plot(
+            x,
+            mean,
+            color=colour,
+            linestyle=_DASHES[styles[name] % 8],
+            marker=_marker(styles[name]),
+            markersize=4,
+            linewidth=1.5,
+        )
     least = min(points[1].min() for points in curves.values())
     most = max(points[3].max() for points in curves.values())
     _accuracy_ticks(axes, float(least), float(most))
@@ -67,13 +88,15 @@ def learning_curve(result: StudyResult, network: NetworkResult, styles: Mapping[
     ends = {name: float(points[2][-1]) for name, points in curves.items()}
     _names_at_right(axes, ends, styles)
     seeds = max(_seeds(result, network, name) for name in curves)
-    caption = (
-        f"Line: mean over {seeds} seed{'' if seeds == 1 else 's'}; band: from the lowest to the highest seed. The axis is stretched towards 100 %."
-    )
+    caption = f"Line: mean over {seeds} seed{'' if seeds == 1 else 's'}; band: from the lowest to the highest seed. The axis is stretched towards 100 %."
     if by != "step":
         caption += " Seconds of training only; compiling and looking at the validation images are left out."
     missing = [row.library for row in network.rows if row.library not in curves]
-    return Plot(title=title, svg=to_svg(figure, f"{network.network} {by}", title, caption), caption=caption + _left_out(missing, "without a curve"))
+    return Plot(
+        title=title,
+        svg=to_svg(figure, f"{network.network} {by}", title, caption),
+        caption=caption + _left_out(missing, "without a curve"),
+    )
 
 
 def trade_off(network: NetworkResult, styles: Mapping[str, int]) -> Plot:
@@ -85,27 +108,31 @@ def trade_off(network: NetworkResult, styles: Mapping[str, int]) -> Plot:
         return Plot(title=title, svg=None, caption="Accuracy and latency were not both measured for any library.")
     figure, axes = _axes(right=0.96)
     largest = max((row.mean("peak_mib") or 0.0 for row in shown), default=0.0)
+    areas = {row.library: 620 * (row.mean("peak_mib") or 0.0) / (largest or 1.0) for row in shown}
     axes.set_xscale("log")
     for row in shown:
         x, y, colour = row.mean("latency_p50_ms"), row.mean("accuracy"), series_colour(styles[row.library])
-        memory = row.mean("peak_mib")
-        area = 900 * memory / largest if memory and largest else 20
+        area = areas[row.library]
         if bounds := within(METRICS["accuracy"], row.summaries["accuracy"].interval):
             axes.plot([x, x], bounds, color=colour, linewidth=1.2)
         axes.scatter([x], [y], s=area, color=colour, alpha=0.28, linewidth=0)
         axes.scatter([x], [y], s=22, color=colour, marker=_marker(styles[row.library]), linewidth=0)
     xs = [row.mean("latency_p50_ms") or 1.0 for row in shown]
-    axes.set_xlim(min(xs) / 1.6, max(xs) * 2.4)
-    _one_two_five(axes, min(xs) / 1.6, max(xs) * 2.4)
+    axes.set_xlim(min(xs) / 1.7, max(xs) * 1.7)
+    _one_two_five(axes, min(xs) / 1.7, max(xs) * 1.7)
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
     axes.yaxis.set_major_formatter(_percent_formatter(axes))
     axes.set_xlabel("median latency at batch 1, ms (further left is faster)", color=MUTED, fontsize=8.5)
-    _names_at_points(figure, axes, shown)
+    _names_at_points(figure, axes, shown, [max(3.0, math.sqrt(areas[row.library] / math.pi)) for row in shown])
     caption = "Up and left is better. Bar: 95 % interval of the mean test accuracy over seeds. "
     sizes = [f"{row.library} {show_number(memory)} MiB" for row in shown if (memory := row.mean("peak_mib"))]
     caption += f"Area of the disc: peak memory ({', '.join(sizes)})." if sizes else "Memory was not measured."
-    return Plot(title=title, svg=to_svg(figure, f"{network.network} trade-off", title, caption), caption=caption + _left_out(missing, "as not both were measured"))
+    return Plot(
+        title=title,
+        svg=to_svg(figure, f"{network.network} trade-off", title, caption),
+        caption=caption + _left_out(missing, "as not both were measured"),
+    )
 
 
 def paired_seeds(result: StudyResult, network: NetworkResult, styles: Mapping[str, int]) -> Plot:
@@ -124,14 +151,29 @@ def paired_seeds(result: StudyResult, network: NetworkResult, styles: Mapping[st
         places = [(values[name], i) for i, name in enumerate(names) if name in values]
         axes.plot(*zip(*places, strict=True), color=MUTED, linewidth=0.7, alpha=0.6, zorder=1)
         for value, i in places:
-            axes.plot([value], [i], marker=_marker(styles[names[i]]), markersize=4.5, color=series_colour(styles[names[i]]), zorder=3)
+            axes.plot(
+                [value],
+                [i],
+                marker=_marker(styles[names[i]]),
+                markersize=4.5,
+                color=series_colour(styles[names[i]]),
+                zorder=3,
+            )
     for i, row in enumerate(network.rows):
         mean, summary = row.mean("accuracy"), row.summaries.get("accuracy")
         if mean is None or summary is None:
             continue
         axes.plot([mean, mean], [i - 0.26, i + 0.26], color=INK, linewidth=1.6, zorder=4)
         if bounds := within(METRICS["accuracy"], summary.interval):
-            axes.plot(bounds, [i, i], color=series_colour(styles[row.library]), linewidth=7, alpha=0.25, zorder=2, solid_capstyle="butt")
+            axes.plot(
+                bounds,
+                [i, i],
+                color=series_colour(styles[row.library]),
+                linewidth=7,
+                alpha=0.25,
+                zorder=2,
+                solid_capstyle="butt",
+            )
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names, color=INK)
     axes.xaxis.set_major_formatter(_percent_formatter(axes, "x"))
@@ -139,7 +181,11 @@ def paired_seeds(result: StudyResult, network: NetworkResult, styles: Mapping[st
     axes.set_xlabel("test accuracy", color=MUTED, fontsize=8.5)
     caption = "Each thin line is one seed; the upright stroke is the mean, the bar behind it the 95 % interval."
     missing = [name for name in names if not any(name in values for values in found.values())]
-    return Plot(title=title, svg=to_svg(figure, f"{network.network} seeds", title, caption), caption=caption + _left_out(missing, "as no run finished"))
+    return Plot(
+        title=title,
+        svg=to_svg(figure, f"{network.network} seeds", title, caption),
+        caption=caption + _left_out(missing, "as no run finished"),
+    )
 
 
 def _points(result: StudyResult, network: NetworkResult, library: str, by: str) -> Any:
@@ -191,11 +237,18 @@ def _unstretch(place: Any) -> Any:
 
 
 def _accuracy_ticks(axes: "Axes", least: float, most: float) -> None:
-    low = max(t for t in _ACCURACIES if t <= max(0.0, least))
-    high = min(t for t in _ACCURACIES if t >= min(1.0, most))
-    ticks = [t for t in _ACCURACIES if low <= t <= high]
-    axes.set_ylim(low, min(1.0, high + 1e-9))
-    axes.set_yticks(ticks, [f"{100 * t:g} %" for t in ticks])
+    low, high = float(_stretch(least)), float(_stretch(most))
+    room = max(0.06 * (high - low), 0.01)
+    low, high = max(low - room, float(_stretch(0.0))), min(high + room, float(_stretch(1.0)))
+    axes.set_ylim(float(_unstretch(low)), float(_unstretch(high)))
+    ticks: list[float] = []
+    for tick in _ACCURACIES:
+        place = float(_stretch(tick))
+        if low <= place <= high and all(abs(place - float(_stretch(t))) > 0.12 * (high - low) for t in ticks):
+            ticks.append(tick)
+    if len(ticks) < 2:  # too narrow a range for round figures
+        ticks = [float(_unstretch(low + share * (high - low))) for share in (0.1, 0.5, 0.9)]
+    axes.set_yticks(ticks, [f"{100 * t:.4g} %" for t in ticks])
     axes.minorticks_off()
 
 
@@ -229,19 +282,49 @@ def _names_at_right(axes: "Axes", ends: Mapping[str, float], styles: Mapping[str
     """Write each library's name beside the end of its line, with the line's look, no two on each other."""
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(to_axes.transform((0.0, value))[1]) for value in ends.values()]
-    for name, height in zip(ends, _apart(heights, 0.062, 0.985), strict=True):
-        style = styles[name] % 8
-        axes.plot([1.02, 1.065, 1.11], [height] * 3, transform=axes.transAxes, clip_on=False, linewidth=1.5, color=series_colour(styles[name]), linestyle=_DASHES[style], marker=_MARKERS[style], markersize=4, markevery=[1])
-        axes.text(1.13, height, name, transform=axes.transAxes, fontsize=8.5, color=INK, va="center", parse_math=False)
+    width = axes.get_position().width
+    key = [1 + share / width for share in (0.015, 0.05, 0.085)]
+    for name, height in zip(ends, _apart(heights, 0.065, 0.985), strict=True):
+        axes.plot(
+            key, [height] * 3, transform=axes.transAxes, clip_on=False, linewidth=1.5, markersize=4, markevery=[1],
+            color=series_colour(styles[name]), linestyle=_DASHES[styles[name] % 8], marker=_marker(styles[name]),
+        )  # fmt: skip
+        axes.text(1 + 0.1 / width, height, name, transform=axes.transAxes, **_NAME)
 
 
-def _names_at_points(figure: "Figure", axes: "Axes", shown: Sequence[LibraryRow]) -> None:
-    """Write each library's name to the right of its point; those that would overlap are moved apart."""
-    to_axes = axes.transData + axes.transAxes.inverted()
-    places = [to_axes.transform((row.mean("latency_p50_ms"), row.mean("accuracy"))) for row in shown]
-    heights = _apart([float(place[1]) for place in places], 0.06, 0.97)
-    for row, place, height in zip(shown, places, heights, strict=True):
-        axes.annotate(row.library, (float(place[0]), float(place[1])), (float(place[0]) + 0.045, height), xycoords="axes fraction", textcoords="axes fraction", fontsize=8.5, color=INK, va="center", parse_math=False, arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8, "shrinkB": 3, "shrinkA": 0})
+def _names_at_points(figure: "Figure", axes: "Axes", shown: Sequence[LibraryRow], radii: Sequence[float]) -> None:
+    """Write each library's name where it covers the least of other discs and names; `radii` are in points."""
+    scale = 72 / figure.dpi
+    centres = [axes.transData.transform((row.mean("latency_p50_ms"), row.mean("accuracy"))) * scale for row in shown]
+    frame = axes.get_window_extent()
+    inside = np.array([frame.x0, frame.y0, frame.x1, frame.y1]) * scale
+    taken = [np.array([*(c - r * 0.8), *(c + r * 0.8)]) for c, r in zip(centres, radii, strict=True)]
+    for row, centre, radius in zip(shown, centres, radii, strict=True):
+        size = np.array([5.2 * len(row.library), 10.0])
+        spots = [
+            (extra, np.array([x * (radius + 4 + extra + size[0] / 2 * abs(x)), y * (radius + 6 + extra)]))
+            for extra in (0, 14, 28, 42)
+            for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
+        ]
+
+        def cost(spot: tuple[float, np.ndarray], centre: np.ndarray = centre, size: np.ndarray = size) -> float:
+            box = np.array([*(centre + spot[1] - size / 2), *(centre + spot[1] + size / 2)])
+            outside = max(0.0, *(inside[:2] - box[:2]), *(box[2:] - inside[2:]))
+            return sum(_overlap(box, other) for other in taken) + 100 * outside + spot[0]
+
+        extra, offset = min(spots, key=cost)
+        place = centre + offset
+        taken.append(np.array([*(place - size / 2), *(place + size / 2)]))
+        leader = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 2, "shrinkA": 0} if extra else None
+        axes.annotate(
+            row.library, (float(centre[0]), float(centre[1])), (float(place[0]), float(place[1])),
+            xycoords="figure points", textcoords="figure points", ha="center", arrowprops=leader, **_NAME,
+        )  # fmt: skip
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the area that two boxes `(left, bottom, right, top)` share."""
+    return float(np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)))
 
 
 def _left_out(names: Sequence[str], why: str) -> str:

@@ -5,6 +5,7 @@ Rule: a trial never vanishes; one that failed says why, one that has yet to run 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from quintet.metrics import METRICS, show_number
@@ -48,6 +49,11 @@ def trials(result: StudyResult, network: str) -> tuple[TrialRecord, ...]:
 def failures(result: StudyResult, network: str) -> tuple[TrialRecord, ...]:
     """Return the trials of a network that failed."""
     return tuple(trial for trial in trials(result, network) if trial.failed)
+
+
+def begun(result: StudyResult) -> str:
+    """Return when the study began, to the minute, UTC."""
+    return datetime.fromisoformat(result.begun).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def machine(result: StudyResult) -> Fields:

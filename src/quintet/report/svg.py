@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The placeholder #0102NN becomes the NNth variable; nobody draws in these near-blacks by chance.
-INK, MUTED, GRID, PAPER = "#010200", "#010201", "#010202", "#010203"
-_VARIABLES = {0: "ink", 1: "muted", 2: "grid", 3: "paper"}
+INK, MUTED, GRID = "#010200", "#010201", "#010202"
+_VARIABLES = {0: "ink", 1: "muted", 2: "grid"}
 _SERIES_FROM = 16
 SERIES = 8
 

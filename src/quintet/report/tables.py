@@ -79,7 +79,12 @@ def overview(network: NetworkResult) -> Table:
             Column(label="runs finished"),
         ),
         rows=tuple(
-            _row(network, row, [*(figure(row, name) for name in shown), _ladder_word(row), _finished(row)])
+            _row(
+                network,
+                row,
+                [*(figure(row, name) for name in shown), _ladder_word(row), _finished(row)],
+                detail=_version_and_threads(row),
+            )
             for row in network.rows
         ),
     )
@@ -195,9 +200,9 @@ def number(metric: Metric, value: float) -> str:
 
 
 def span(metric: Metric, interval: Interval) -> str:
-    """Return an interval as "99.20 to 99.41"; a dash where the values allow none."""
+    """Return an interval as "99.20–99.41"; a dash where the values allow none."""
     bounds = within(metric, interval)
-    return DASH if bounds is None else f"{number(metric, bounds[0])} to {number(metric, bounds[1])}"
+    return DASH if bounds is None else f"{number(metric, bounds[0])}–{number(metric, bounds[1])}"
 
 
 def within(metric: Metric, interval: Interval) -> tuple[float, float] | None:
@@ -253,7 +258,7 @@ def _accuracy(n_test: int) -> tuple[tuple[Column, ...], Any]:
         if summary is None or summary.minimum is None or summary.maximum is None:
             yield Cell(text=DASH, tone="missing")
         else:
-            yield Cell(text=f"{number(metric, summary.minimum)} to {number(metric, summary.maximum)}")
+            yield Cell(text=f"{number(metric, summary.minimum)}–{number(metric, summary.maximum)}")
         yield _share(noise.seed_sd if noise else None, 3)
         yield _share(noise.test_set_se if noise else None, 3)
         yield _share(noise.explained if noise else None, 0)
@@ -279,7 +284,7 @@ def _stability(_: int) -> tuple[tuple[Column, ...], Any]:
         summary, interval = row.summaries.get("accuracy"), row.seed_sd_interval
         low, high = interval.low, interval.high
         spread = _share(summary.sd if summary else None, 3)
-        bounds = DASH if low is None or high is None else f"{100 * low:.3f} to {100 * high:.3f}"
+        bounds = DASH if low is None or high is None else f"{100 * low:.3f}–{100 * high:.3f}"
         yield Cell(text=spread.text, interval=bounds, tone=spread.tone)
         if row.n_failed:
             yield Cell(text="a failed run", tone="bad")
@@ -342,12 +347,16 @@ def _column(name: str) -> Column:
     return Column(label=METRICS[name].label, unit=unit(METRICS[name]))
 
 
-def _row(network: NetworkResult, row: LibraryRow, cells: Sequence[Cell]) -> Row:
-    chosen = network.recommendation is not None and network.recommendation.library == row.library
+def _version_and_threads(row: LibraryRow) -> str:
     threads = f"{row.threads} thread{'' if row.threads == 1 else 's'}" if row.threads else ""
+    return ", ".join(part for part in (row.version, threads) if part)
+
+
+def _row(network: NetworkResult, row: LibraryRow, cells: Sequence[Cell], detail: str = "") -> Row:
+    chosen = network.recommendation is not None and network.recommendation.library == row.library
     return Row(
         name=row.library,
-        detail=", ".join(part for part in (row.version, threads) if part),
+        detail=detail,
         mark="recommended" if chosen else "not comparable" if row.not_comparable else "",
         cells=tuple(cells),
     )

@@ -60,10 +60,10 @@ def _print_table(table: Table, console: "Console") -> None:
     from rich.text import Text
 
     made = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    made.add_column("library", overflow="fold")
+    made.add_column("\n\nlibrary", min_width=max(len(row.name) for row in table.rows))
     for column in table.columns:
-        heading = Text(column.label + (f"\n{column.unit}" if column.unit else ""))
-        made.add_column(heading, justify="right" if column.number else "left", vertical="top")
+        heading = Text(column.label.replace(" ", "\n") + (f"\n{column.unit}" if column.unit else ""))
+        made.add_column(heading, justify="right" if column.number else "left", no_wrap=True)
     for row in table.rows:
         cells = []
         for cell in row.cells:

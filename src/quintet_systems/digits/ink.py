@@ -13,6 +13,7 @@ import numpy as np
 _SMALL = 256  # long side of the copy the paper is estimated on
 _FAINTEST = 0.08  # contrast below which nothing is ink
 _OF_LEVEL = 0.4  # ink is what has at least this share of the strong ink's contrast
+_DECIDED = 0.15  # of 1: how far the polarity must lean to be taken from a small window
 _NOISE = 6.0  # and at least this many standard deviations of the paper's noise
 
 
@@ -61,15 +62,17 @@ def _smaller(grey: np.ndarray) -> np.ndarray:
 def _is_dark_on_light(small: np.ndarray) -> bool:
     """Marks are the rarer side: the third moment about the local median has their sign.
 
-    A small window sees strokes on a page that lies on a dark table, a large one a digit that fills the image; the one
-    that sees most clearly decides. Strong contrasts are clipped: a table's edge must not outweigh thin ink.
+    A small window is asked first, so that a page on a dark table is not taken for a light mark; a larger one only where
+    that is undecided, as within the strokes of one digit that fills the image. Strong contrasts are clipped: a table's
+    edge must not outweigh thin ink.
     """
-    clearest = 0.0
+    lean = 0.0
     for window in (31, 61, 121):
         difference = np.clip(small.astype(np.float64) - cv2.medianBlur(small, window), -50, 50) ** 3
         lean = float(difference.sum()) / (float(np.abs(difference).sum()) + 1e-9)
-        clearest = max(clearest, lean, key=abs)
-    return clearest <= 0
+        if abs(lean) >= _DECIDED:
+            break
+    return lean <= 0
 
 
 def _paper(small: np.ndarray) -> np.ndarray:
