@@ -286,7 +286,7 @@ def _candidate(row: LibraryRow) -> Candidate:
         peak_mib=row.mean("peak_mib"),
         energy_j=row.mean("energy_j"),
         train_s=row.mean("train_s"),
-        n=row.n,
+        n=row.n - row.n_failed,
         n_failed=row.n_failed,
         not_comparable=row.not_comparable,
     )

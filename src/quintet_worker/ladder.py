@@ -28,7 +28,7 @@ def ladder(folder, job, adapter):
     files["loss"] = wire.write_array(folder, "ladder_loss", loss)
     files["gradients"] = wire.write_arrays(folder, "ladder_gradients", gradients)
 
-    adapter.steps(first, rates[:1])  # as the warm-up of a training does: load() must forget all of it
+    adapter.steps(feed.batches(steps - 1, 1), rates[:1])  # like a training's warm-up: load() must forget all of it
     adapter.load(wire.arrays(folder, job["weights"]))
     adapter.steps(first, rates[:1])
     files["step_1"] = wire.write_arrays(folder, "ladder_step_1", adapter.weights())

@@ -42,7 +42,7 @@ def _label(
     page: np.ndarray, digit: DigitReading, corners: np.ndarray, colour: tuple[int, int, int], thick: int
 ) -> None:
     text = "?" if digit.digit is None else str(digit.digit)
-    size = float(np.clip(digit.box.height / 60, 0.4, 3.0))
+    size = float(np.clip(digit.box.height / 60, 0.4, 0.6 + 0.5 * thick))
     x, y = (int(v) for v in np.rint(corners[0]))
     place = (x, max(y - 2 * thick, round(22 * size)))
     cv2.putText(page, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 3 * thick + 1, cv2.LINE_AA)

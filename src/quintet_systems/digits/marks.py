@@ -104,7 +104,7 @@ def _gap(small: Mark, other: Mark, typical: float) -> float | None:
     """The shortest way from one mark's ink to the other's, or None where they cannot be one digit."""
     across = min(small.x + small.width, other.x + other.width) - max(small.x, other.x)
     apart = max(small.y, other.y) - min(small.y + small.height, other.y + other.height)
-    whole = joined(small, other) if across >= 0.3 * small.width and apart <= _GAP * typical else None
+    whole = joined(small, other) if across >= 0.1 * small.width and apart <= _GAP * typical else None
     if whole is None or max(whole.height, whole.width) > _TALLEST_WHOLE * typical:
         return None
     canvas = np.full(whole.ink.shape, 255, np.uint8)

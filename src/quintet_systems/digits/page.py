@@ -25,18 +25,10 @@ def load_page(path: Path, *, largest_pixels: int = LARGEST_PIXELS) -> np.ndarray
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked next
-            image = Image.open(path)
-            width, height = image.size
-            if width * height > largest_pixels:
-                raise _too_large(path, f"{width} x {height} pixels", largest_pixels)
-            with image:
-                upright = ImageOps.exif_transpose(image)
-                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                    upright = upright.convert("RGBA")
-                    upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-                elif upright.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip, not scale
-                    upright = Image.fromarray((np.asarray(upright).clip(0, 65535) / 257).astype(np.uint8))
-                return np.asarray(upright.convert("RGB")).copy()
+            with Image.open(path) as image:
+                if image.width * image.height > largest_pixels:
+                    raise _too_large(path, f"{image.width} x {image.height} pixels", largest_pixels)
+                return _rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
         raise _too_large(path, "far too many pixels", largest_pixels) from None
     except UnidentifiedImageError:
@@ -68,6 +60,15 @@ def save_page(path: Path, image: np.ndarray) -> None:
             raise
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}), expected a folder to write in") from None
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        drawn = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn)
+    elif image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip, not scale
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).astype(np.uint8))
+    return np.array(image.convert("RGB"))
 
 
 def _too_large(path: Path, received: str, largest: int) -> DataError:

@@ -37,7 +37,7 @@ class ReaderSettings:
     size: int = 28
     temperature: float = 1.0
     familiarity: Familiarity | None = None
-    least_probability: float = 0.7
+    least_probability: float = 0.75
     least_agreement: float = 0.8
 
 
@@ -157,8 +157,11 @@ def _touches_edge(mark: Mark, inside: np.ndarray) -> bool:
 
 
 def _is_border(mark: Mark, inside: np.ndarray, typical: float) -> bool:
-    """The edge of the paper, the table beyond it, a shadow of the scanner's lid: long, and at the edge of the image."""
-    return max(mark.height, mark.width) > 3 * typical and _touches_edge(mark, inside)
+    """The edge of the paper, a frame, the table beyond: long, and at the edge of the image or about half as large."""
+    if max(mark.height, mark.width) <= 3 * typical:
+        return False
+    framing = mark.height > inside.shape[0] / 2 or mark.width > inside.shape[1] / 2
+    return framing or _touches_edge(mark, inside)
 
 
 def _read_marks(

@@ -176,13 +176,14 @@ class Optimiser(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
+        self.decays = [self.decay if variable.name == "kernel" else 0.0 for variable in variables]
         self.first = self.add_optimizer_variables(variables, "velocity" if self.kind == "sgd" else "mean")
         self.second = [] if self.kind == "sgd" else self.add_optimizer_variables(variables, "variance")
 
     def update_step(self, gradient, variable, learning_rate):
         place = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype)
-        decay = self.decay if variable.name == "kernel" else 0.0
+        decay = self.decays[place]
         if decay and self.kind != "adamw":
             gradient = gradient + decay * ops.convert_to_tensor(variable)
         if self.kind == "sgd":
@@ -199,6 +200,6 @@ class Optimiser(keras.optimizers.Optimizer):
         m_hat = m / -ops.expm1(count * math.log(self.beta1))
         v_hat = v / -ops.expm1(count * math.log(self.beta2))
         move = rate * m_hat / (ops.sqrt(v_hat) + self.epsilon)
-        if decay:
-            move = move + rate * decay * ops.convert_to_tensor(variable) if self.kind == "adamw" else move
+        if decay and self.kind == "adamw":
+            move = move + rate * decay * ops.convert_to_tensor(variable)
         self.assign_sub(variable, move)

@@ -112,7 +112,10 @@ class Torch(Adapter):
     def _laid_out(self, tensor):
         if tensor.dim() != 4:
             return tensor
-        return tensor.permute(3, 2, 0, 1).contiguous(memory_format=self.torch.channels_last)
+        # oneDNN has no float64, and torch's own convolution takes no channels-last gradient of a single filter.
+        own = self.dtype == self.torch.float64
+        form = self.torch.contiguous_format if own else self.torch.channels_last
+        return tensor.permute(3, 2, 0, 1).contiguous(memory_format=form)
 
     def _canonical(self, tensor):
         tensor = tensor.detach()
