@@ -56,6 +56,7 @@ def read_bundle(folder: Path) -> Bundle:
 
     try:
         card = json.loads((folder / "bundle.json").read_text())
+        labels = card["labels"]
         net = from_json(json.loads((folder / "network.json").read_text()))
         weights = load((folder / "weights.safetensors").read_bytes())
     except OSError as error:
@@ -63,7 +64,7 @@ def read_bundle(folder: Path) -> Bundle:
             f"received {folder}, expected a trained model's folder ({error.strerror}: {Path(error.filename).name});"
             " make one with: quintet train SYSTEM"
         ) from None
-    except (ValueError, KeyError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise BundleError(f"received {folder}, expected whole bundle files ({error}); train or copy it again") from None
     if card.get("format") != "quintet-bundle" or card.get("version") != VERSION or not isinstance(net, Net):
         raise BundleError(
@@ -76,4 +77,4 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(
             f"received weights in {folder} that do not fit the network (first: {odd[0]} {odd[1]}); train it again"
         )
-    return Bundle(net=net, weights=weights, labels=card["labels"], card=card)
+    return Bundle(net=net, weights=weights, labels=labels, card=card)

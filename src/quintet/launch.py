@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from quintet.environments import interpreter
+from quintet.errors import StoreError
 
 FailureKind = Literal["environment", "unsupported", "timeout", "memory", "diverged", "crash"]
 LOG_TAIL_CHARACTERS = 4000
+DISK_FULL = 74  # the worker's exit code when its result could not be written for want of room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Launcher(Protocol):
 
         Raises:
             Stopped: stop() was called.
+            StoreError: the disk is full.
         """
         ...
 
@@ -90,10 +93,17 @@ class Local:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment, "QUINTET_STARTED": repr(started)},
+                env={
+                    **os.environ,
+                    **environment,
+                    "QUINTET_STARTED": repr(started),
+                    "QUINTET_PARENT": str(os.getpid()),
+                },
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the whole group
             )
             self._running.add(process)
+            if self._stopped:  # stop() came while the process was being started
+                end_group(process)
             try:
                 if cores and hasattr(os, "sched_setaffinity"):
                     with contextlib.suppress(ProcessLookupError):
@@ -142,10 +152,19 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def read_outcome(job: Path, returncode: int | None) -> Result | Failure:
-    """Return what the worker left in `job`; without a whole result.json, its exit code tells."""
+    """Return what the worker left in `job`; without a whole result.json, its exit code tells.
+
+    Raises:
+        StoreError: the worker found the disk full.
+    """
     try:
         record = json.loads((job / "result.json").read_text())
     except (OSError, ValueError):
+        if returncode == DISK_FULL:
+            raise StoreError(
+                f"received a full disk while a worker wrote its result into {job}, expected room; free some space and give"
+                " the same command again: what has finished is kept"
+            ) from None
         return _died(returncode, tail(job))
     if record.get("status") == "ok":
         return Result(record=record, folder=job)

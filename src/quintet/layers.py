@@ -66,6 +66,8 @@ class Conv:
     prefix: ClassVar[str] = "conv"
 
     def output_shape(self, shape: Shape) -> Shape:
+        if self.filters < 1:
+            raise ShapeMismatch(f"{self.filters} filters, expected at least 1")
         height, width = windows(shape, self.kernel, self.stride, self.padding)
         return (height, width, self.filters)
 
@@ -96,6 +98,8 @@ class Dense:
                 f"input of shape {shape}, expected (features,) to give ({self.units},);"
                 " put Flatten() or GlobalAveragePool() before it"
             )
+        if self.units < 1:
+            raise ShapeMismatch(f"{self.units} units, expected at least 1")
         return (self.units,)
 
     def parameters(self, name: str, shape: Shape) -> Iterator[Parameter]:
@@ -268,10 +272,10 @@ def spatial(shape: Shape) -> tuple[int, int]:
 
 def windows(shape: Shape, size: tuple[int, int], stride: tuple[int, int], padding: str) -> tuple[int, int]:
     """Return how many windows fit down and across an input of `shape`."""
+    if not all(isinstance(pair, tuple) and len(pair) == 2 and min(pair) >= 1 for pair in (size, stride)):
+        raise ShapeMismatch(f"window {size} and stride {stride}, expected two positive numbers each, such as (3, 3)")
     counts = []
     for length, window, step in zip(spatial(shape), size, stride, strict=True):
-        if min(window, step) < 1:
-            raise ShapeMismatch(f"window {size} and stride {stride}, expected positive numbers")
         if padding not in ("same", "valid"):
             raise ShapeMismatch(f'padding "{padding}", {nearest(padding, ("same", "valid"))}')
         count = -(-length // step) if padding == "same" else (length - window) // step + 1

@@ -8,16 +8,16 @@ Not here: bfloat16, which has no ladder; and the comparison itself (rungs.py). R
 """
 
 import math
-import os
 import queue
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from quintet import machine
 from quintet.batches import batch_order, learning_rates
 from quintet.environments import LIBRARIES, library
 from quintet.job import ArrayStore, Job
@@ -29,7 +29,7 @@ from quintet.weights import Weights, initial_weights
 
 __all__ = ["BATCH_SIZE", "RUNGS", "STEPS", "Outcome", "Parity", "Rung", "check_parity", "ladder_weights", "noise_floor"]
 
-STEPS: Mapping[Precision, int] = {"float64": 500, "float32": 50}
+STEPS: Mapping[str, int] = {"float64": 500, "float32": 50}
 BATCH_SIZE = 32  # small, so that 500 steps are cheap
 
 
@@ -37,8 +37,9 @@ BATCH_SIZE = 32  # small, so that 500 steps are cheap
 class Outcome:
     """One library, one network, one precision.
 
-    `noise_floor` is what rounding alone does to the weights after the last step: in float64 the distance between the
-    umpire and its twin started one ulp away, in float32 that of the reference's own float32 run.
+    `max_relative_difference` is None where nothing could be measured. `noise_floor` is what rounding alone does to the
+    weights after the last step: in float64 the distance between the umpire and its twin started one unit in the last
+    place away, in float32 that of the reference's own float32 run.
     """
 
     library: str
@@ -103,7 +104,7 @@ def check_parity(
     rng: np.random.Generator,
     on_progress: Callable[[int, int, str], None] | None = None,
     *,
-    steps: Mapping[Precision, int] = STEPS,
+    steps: Mapping[str, int] = STEPS,
     batch_size: int = BATCH_SIZE,
     timeout_s: float = 900.0,
 ) -> list[Parity]:
@@ -115,7 +116,7 @@ def check_parity(
         x, y: training samples `(samples, height, width, channels)` or `(samples, features)` and their targets.
         folder: for the job folders and arrays.
         at_once: jobs that run at the same time, each on one core of its own.
-        on_progress: called with the jobs done, the jobs in all, and the name of the job that ended.
+        on_progress: called with the jobs done, the jobs in all, and what ended.
 
     Raises:
         StudyError: a library that Quintet does not know, or fewer samples than a batch.
@@ -164,7 +165,7 @@ def noise_floor(
     launcher: Launcher,
     rng: np.random.Generator,
     *,
-    steps: Mapping[Precision, int] = STEPS,
+    steps: Mapping[str, int] = STEPS,
     batch_size: int = BATCH_SIZE,
     timeout_s: float = 900.0,
 ) -> dict[Precision, float | None]:
@@ -203,10 +204,7 @@ class _Task:
     `twin` holds the weights of a run that starts one unit in the last place away, up or down at random.
     """
 
-    network: Net | Adversarial
-    optimiser: Optimiser
     precision: Precision
-    steps: int
     job: Job
     twin: Path
 
@@ -219,7 +217,7 @@ def _tasks(
     x: np.ndarray,
     y: np.ndarray | None,
     rng: np.random.Generator,
-    steps: Mapping[Precision, int],
+    steps: Mapping[str, int],
     batch_size: int,
 ) -> list[_Task]:
     """Return one task for each precision; the same weights, order and masks, rounded to float32 for float32."""
@@ -228,7 +226,9 @@ def _tasks(
     seed = int(rng.integers(2**31))
     up_or_down = {name: rng.choice([-1, 1], w.shape) for name, w in weights.items()}
     tasks = []
-    for precision, count in steps.items():
+    precision: Precision
+    for precision in ("float64", "float32"):
+        count = steps[precision]
         start = {name: w.astype(precision) for name, w in weights.items()}
         ulp = np.finfo(precision).eps
         twin = {name: (w * (1 + ulp * up_or_down[name])).astype(precision) for name, w in start.items()}
@@ -248,16 +248,7 @@ def _tasks(
             seed=seed,
             ladder_steps=count,
         )
-        tasks.append(
-            _Task(
-                network=network,
-                optimiser=optimiser,
-                precision=precision,
-                steps=count,
-                job=job,
-                twin=store.put_set(twin),
-            )
-        )
+        tasks.append(_Task(precision=precision, job=job, twin=store.put_set(twin)))
     return tasks
 
 
@@ -269,74 +260,71 @@ def _run_all(
     timeout_s: float,
     on_progress: Callable[[int, int, str], None] | None,
 ) -> dict[str, Result | Failure]:
-    """Run `jobs`, `at_once` at a time; the threads are daemons, so Ctrl-C need not wait for a worker to end."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    """Run `jobs`, `at_once` at a time, each on a core of its own; whatever stops this ends what runs."""
+    cores = machine.cores()
     at_once = max(1, min(at_once, len(cores), len(jobs)))
-    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, Result | Failure | Exception]] = queue.SimpleQueue()
-    for key in jobs:
-        todo.put(key)
-    stopped = threading.Event()
-
-    def work(core: list[int] | None) -> None:
-        while not stopped.is_set():
-            try:
-                key = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                jobs[key].write(folder / key)
-                done.put((key, launcher.run(folder / key, timeout_s, core)))
-            except Exception as error:  # raised again below, in the caller's thread
-                done.put((key, error))
-
+    free: queue.SimpleQueue[list[int] | None] = queue.SimpleQueue()
     for n in range(at_once):
-        threading.Thread(target=work, args=([cores[n]] if at_once > 1 else None,), daemon=True).start()
+        free.put([cores[n]] if at_once > 1 else None)
+
+    def run(key: str) -> tuple[str, Result | Failure]:
+        core = free.get()
+        try:
+            jobs[key].write(folder / key)
+            return key, launcher.run(folder / key, timeout_s, core)
+        finally:
+            free.put(core)
+
     ended: dict[str, Result | Failure] = {}
-    try:
-        for count in range(1, len(jobs) + 1):
-            key, result = done.get()
-            if isinstance(result, Exception):
-                raise result
-            ended[key] = result
-            if on_progress:
-                on_progress(count, len(jobs), key)
-    finally:
-        stopped.set()
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(run, key) for key in jobs]
+        try:
+            for future in as_completed(futures):
+                key, result = future.result()
+                ended[key] = result
+                if on_progress:
+                    job = jobs[key]
+                    on_progress(len(ended), len(jobs), f"{job.library}, {job.network.name}, {job.precision}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            launcher.stop()
+            raise
     return {key: ended[key] for key in jobs}
 
 
 def _outcome(
     name: str, task: _Task, found: Result | Failure, umpire: Result | Failure, noise: Result | Failure
 ) -> Outcome:
-    where = f"{task.network.name} with {task.optimiser.type}, {task.precision}"
+    job = task.job
+    where = f"{job.network.name} with {job.optimiser.type}, {task.precision}"
     outcome = Outcome(
         library=name,
         version=_version(name, found),
-        network=task.network.name,
-        optimiser=task.optimiser.type,
+        network=job.network.name,
+        optimiser=job.optimiser.type,
         precision=task.precision,
-        steps=task.steps,
+        steps=job.ladder_steps,
         passed=False,
     )
+
+    def failed(failure: Failure) -> Outcome:
+        return replace(outcome, failure=failure, first_failure=f"{where}: {failure.kind}: {failure.reason}")
+
     if isinstance(umpire, Failure):
-        reason = f"the umpire's own run failed: {umpire.reason}"
-        found = Failure(kind=umpire.kind, reason=reason, log_tail=umpire.log_tail)
-    if isinstance(found, Failure) or isinstance(umpire, Failure):
-        assert isinstance(found, Failure)
-        return replace(outcome, failure=found, first_failure=f"{where}: {found.kind}: {found.reason}")
+        return failed(replace(umpire, reason=f"the umpire's own run failed: {umpire.reason}"))
+    if isinstance(found, Failure):
+        return failed(found)
     exact = read_rungs(umpire)
     if not all(np.isfinite(w).all() for w in exact["step_n"].values()):
-        failure = Failure(kind="diverged", reason="the umpire's own weights are not finite; choose a smaller rate")
-        return replace(outcome, failure=failure, first_failure=f"{where}: {failure.kind}: {failure.reason}")
+        return failed(Failure(kind="diverged", reason="the umpire's weights are not finite; choose a smaller rate"))
     moved = None if isinstance(noise, Failure) else read_rungs(noise)
-    rungs = climb(read_rungs(found), exact, task.precision, task.optimiser, moved)
+    rungs = climb(read_rungs(found), exact, task.precision, job.optimiser, moved)
     passed = all(rung.passed for rung in rungs)
     return replace(
         outcome,
         passed=passed,
         rungs=rungs,
-        max_relative_difference=max(rung.max_relative_difference for rung in rungs),
+        max_relative_difference=_finite(max(rung.max_relative_difference for rung in rungs)),
         noise_floor=max(differences(moved["step_n"], exact["step_n"]).values()) if moved else None,
         first_failure=None if passed else f"{where}: {rungs[-1].sentence()}",
     )
@@ -354,7 +342,7 @@ def _summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     measured = [o.max_relative_difference for o in outcomes if o.max_relative_difference is not None]
     return {
         "passed": all(outcome.passed for outcome in outcomes),
-        "max_relative_difference": _finite(max(measured)) if measured else None,
+        "max_relative_difference": max(measured) if measured else None,
         "steps": outcomes[0].steps if outcomes else None,
     }
 

@@ -70,8 +70,10 @@ class Store:
                 raise StoreError(
                     f"received {path} of version {version}, expected {VERSION}; open it with the Quintet that made it"
                 )
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise _unwritable(folder, error) from error
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(folder, error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -90,7 +92,11 @@ class Store:
         Raises:
             StoreError: another process holds it.
         """
-        with (self.folder / "study.lock").open("a+") as file:
+        try:
+            lock = (self.folder / "study.lock").open("a+")
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -134,7 +140,10 @@ class Store:
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """Return the rows of a query."""
-        return self._db.execute(query, tuple(values)).fetchall()
+        try:
+            return self._db.execute(query, tuple(values)).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(self.folder, error) from error
 
     def study(self) -> dict[str, Any]:
         """Return the study's row with its JSON read, and its machine's description.
@@ -185,6 +194,13 @@ def _insert(db: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]
         names = ", ".join(row)
         marks = ", ".join("?" * len(row))
         db.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))
+
+
+def _unreadable(folder: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"received {folder / 'study.db'} that cannot be read ({error}), expected a study's file; give another folder, or copy"
+        " it again from where it is whole"
+    )
 
 
 def _unwritable(folder: Path, error: Exception) -> StoreError:

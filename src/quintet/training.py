@@ -45,7 +45,8 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Tra
         raise StudyError(
             f"received {len(study.libraries)} libraries and {len(study.networks)} networks to train, expected one of each"
         )
-    study = study.model_copy(update={"save_weights": True, "parity": False, "repeats": 0})
+    # No claim of speed comes of this, so it does not wait for a quiet machine.
+    study = study.model_copy(update={"save_weights": True, "parity": False, "repeats": 0, "max_load": 1.0})
     prepared = system.prepare(study.data)
     network, library = study.networks[0], study.libraries[0]
     recipe = system.recipe(network, prepared)

@@ -4,6 +4,7 @@ A failure is data: whatever goes wrong, result.json says what kind it was. Only 
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import traceback
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NUMEXPR_NUM_THREADS",
 )  # fmt: skip
+
+DISK_FULL = 74  # the exit code (EX_IOERR) that says so to the launcher: a full disk is no fault of the library
 
 
 def set_environment(job):
@@ -30,9 +33,9 @@ def set_environment(job):
 def die_with_parent():
     """Ask Linux to end this process when its parent ends: a killed study leaves nothing running."""
     if sys.platform.startswith("linux"):
-        parent = os.getppid()
+        parent = int(os.environ.get("QUINTET_PARENT", os.getppid()))
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
+        if os.getppid() != parent:  # it ended while this process was starting
             os._exit(1)
 
 
@@ -76,10 +79,17 @@ def run(folder):
     except MemoryError as error:
         return failure("memory", "out of memory: {}".format(error))
     except Exception as error:
+        if disk_is_full(error):
+            raise
         kind = classify(error)
         if kind == "crash":
             traceback.print_exc()
         return failure(kind, "{}: {}".format(type(error).__name__, str(error).split("\n")[0][:500]))
+
+
+def disk_is_full(error):
+    """Tell whether a file could not be written for want of room."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def classify(error):
@@ -109,7 +119,11 @@ def main(folder):
 
 if __name__ == "__main__":
     # os._exit: some libraries' threads crash or hang while the interpreter takes itself down; the result is written.
-    code = main(sys.argv[1])
+    try:
+        code = main(sys.argv[1])
+    except Exception as error:
+        traceback.print_exc()
+        code = DISK_FULL if disk_is_full(error) else 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,5 +1,107 @@
-"""placeholder until the recipe research reports"""
+"""Random shift, rotation, scale, shear and elastic distortion of uint8 image batches, in numpy only.
+
+One inverse affine map per image with bilinear sampling, vectorised over the batch; pixels outside are zero.
+Elastic displacement is a coarse grid of normals per image, made smooth by uniform cubic B-splines.
+The pixel walk is one gather from a zero-padded copy. Not for colour changes.
+"""
+
+import numpy as np
+
+_GRIDS = {}
+
+
+def _geometry(height, width, knots):
+    """Return centred pixel coordinates and the cubic B-spline weights (pixels x knots) of both axes, cached."""
+    key = (height, width, knots)
+    if key not in _GRIDS:
+        rows = np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2.0)
+        columns = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2.0)
+        _GRIDS[key] = (rows, columns, _spline(height, knots), _spline(width, knots))
+    return _GRIDS[key]
+
+
+def _spline(size, knots):
+    """Return the (size, knots) matrix that spreads knot values over pixels by uniform cubic B-splines."""
+    if knots < 4:
+        return None
+    at = np.linspace(1.0, knots - 2.0, size)[:, None] - np.arange(knots)[None, :]
+    away = np.abs(at)
+    near = 2.0 / 3.0 - away**2 + away**3 / 2.0
+    far = np.clip(2.0 - away, 0.0, None) ** 3 / 6.0
+    return np.where(away < 1.0, near, far).astype(np.float32)
 
 
 def augment(x, settings, rng):
-    return x
+    """Return a distorted copy of the images x, uint8 (batch, height, width, channels), drawn from the RandomState rng.
+
+    settings (all optional, 0 = off): shift (pixels, uniform in +-shift, subpixel), rotation (degrees), scale
+    (log-uniform in [1/(1+scale), 1+scale] per axis; one value for both axes when `aspect` is false), shear
+    (fraction), elastic (standard deviation of the displacement in pixels), knots (elastic grid per axis, >= 4).
+    """
+    count, height, width, channels = x.shape
+    rows, columns, spline_r, spline_c = _geometry(height, width, int(settings.get("knots", 7)))
+
+    def draw(limit):
+        return ((rng.random_sample(count) * 2 - 1) * np.float32(limit)).astype(np.float32)
+
+    angle = draw(np.deg2rad(settings.get("rotation", 0.0)))
+    shear = draw(settings.get("shear", 0.0))
+    grow = np.log1p(settings.get("scale", 0.0))
+    scale_r, scale_c = np.exp(-draw(grow)), np.exp(-draw(grow))
+    move_r, move_c = draw(settings.get("shift", 0.0)), draw(settings.get("shift", 0.0))
+    if not settings.get("aspect", True):
+        scale_c = scale_r
+    cos, sin = np.cos(angle), np.sin(angle)
+    # Inverse map: source = Scale * Shear * Rotation * (target - centre) + centre + move.
+    a_rr, a_rc = scale_r * cos, scale_r * sin
+    a_cr, a_cc = scale_c * (shear * cos - sin), scale_c * (shear * sin + cos)
+    line_r = a_rr[:, None] * rows + (move_r + np.float32((height - 1) / 2.0))[:, None]
+    line_c = a_cr[:, None] * rows + (move_c + np.float32((width - 1) / 2.0))[:, None]
+    at_r = line_r[:, :, None] + (a_rc[:, None] * columns)[:, None, :]
+    at_c = line_c[:, :, None] + (a_cc[:, None] * columns)[:, None, :]
+    if settings.get("elastic", 0.0):
+        knots = spline_r.shape[1]
+        bend = rng.standard_normal((2, count, knots, knots)).astype(np.float32)
+        # A B-spline mixture of unit normals has a smaller deviation; divide so that `elastic` is in pixels.
+        size = np.sqrt(np.mean(np.sum(spline_r**2, 1)) * np.mean(np.sum(spline_c**2, 1)))
+        bend *= np.float32(settings["elastic"] / size)
+        bend = np.matmul(np.matmul(spline_r, bend), spline_c.T)
+        at_r += bend[0]
+        at_c += bend[1]
+    # One pixel of zeros around and clipped coordinates: outside reads zero, and no index needs a test.
+    np.clip(at_r, -1.0, height - 0.001, out=at_r)
+    np.clip(at_c, -1.0, width - 0.001, out=at_c)
+    at_r += 1.0
+    at_c += 1.0
+    low_r, low_c = at_r.astype(np.int32), at_c.astype(np.int32)
+    at_r -= low_r
+    at_c -= low_c
+    padded = np.zeros((count, height + 2, width + 2, channels), np.uint8)
+    padded[:, 1:-1, 1:-1] = x
+    stride = width + 2
+    index = low_r
+    index *= stride
+    index += low_c
+    index += (np.arange(count, dtype=np.int32) * np.int32((height + 2) * stride))[:, None, None]
+    flat = padded.reshape(-1, channels)
+    if channels == 1:
+        flat = flat[:, 0]
+    else:
+        at_r, at_c = at_r[..., None], at_c[..., None]
+    upper = _mix(flat, index, 0, at_c)
+    lower = _mix(flat, index, stride, at_c)
+    lower -= upper
+    lower *= at_r
+    upper += lower
+    upper += np.float32(0.5)
+    return upper.astype(np.uint8).reshape(x.shape)
+
+
+def _mix(flat, index, offset, weight):
+    """Return the linear mix of the pixel at index + offset and its right neighbour."""
+    left = flat[offset:].take(index, axis=0).astype(np.float32)
+    right = flat[offset + 1 :].take(index, axis=0).astype(np.float32)
+    right -= left
+    right *= weight
+    left += right
+    return left

@@ -19,7 +19,7 @@ PRECISION_SAMPLES = 200
 
 
 class Diverged(Exception):
-    """The loss is no longer a number."""
+    """The loss, or what training left, is no longer a number."""
 
 
 def train(folder, job, adapter):
@@ -45,10 +45,12 @@ def train(folder, job, adapter):
     if curve:
         result["files"]["validation_outputs"] = wire.write_array(folder, "validation_outputs", np.stack(curve))
     final = adapter.weights()
+    require_numbers("the weights", final.values())
     result["weights_sha256"] = digest(final)
     if "test_x" in data:
         result.update(measured_prediction(adapter, data["test_x"], measure))
         outputs = result.pop("outputs")
+        require_numbers("the test outputs", [outputs])
         result["files"]["test_outputs"] = wire.write_array(folder, "test_outputs", outputs)
         result["numerical_precision"] = numerical_precision(job, final, data["test_x"], outputs)
     if job.get("save"):
@@ -57,6 +59,12 @@ def train(folder, job, adapter):
         if native:
             result["files"]["native"] = native
     return result
+
+
+def require_numbers(what, arrays):
+    """Raise Diverged where the last step left something that is no number; its loss was taken before that step."""
+    if not all(np.all(np.isfinite(array)) for array in arrays):
+        raise Diverged("{} were not all numbers after the last step".format(what))
 
 
 def cut(steps, evaluate_at, group):
@@ -148,13 +156,17 @@ def measured_prediction(adapter, x, measure):
 
 
 def numerical_precision(job, weights, x, outputs):
-    """Return |outputs - exact| / |exact| over the first test images; exact is the float64 reference at these weights."""
+    """Return |outputs - exact| / |exact| over the first test images; exact is the float64 reference at these weights.
+
+    None where it has no meaning: all outputs are 0, or too large to be squared.
+    """
     umpire = Reference()
     umpire.build(job["network"], job["optimiser"], "float64", 1, "cpu")
     umpire.load(weights)
     exact = umpire.predict(np.asarray(x[:PRECISION_SAMPLES]))
     difference = np.asarray(outputs[:PRECISION_SAMPLES], np.float64) - exact
-    return float(np.linalg.norm(difference) / np.linalg.norm(exact))
+    size = float(np.linalg.norm(exact))
+    return float(np.linalg.norm(difference)) / size if 0 < size < float("inf") else None
 
 
 def digest(weights):

@@ -55,9 +55,7 @@ def make_store(
     }
     store.write("machine", [{"fingerprint": "0123", "description": json.dumps(description)}])
     row = {"digest": study.digest(), "name": study.name, "system": study.system, "begun": "2026-11-20T10:00:00+00:00"}
-    store.write(
-        "study", [{**row, "machine": "0123", "settings": study.model_dump_json(), "data": json.dumps(data)}]
-    )
+    store.write("study", [{**row, "machine": "0123", "settings": study.model_dump_json(), "data": json.dumps(data)}])
     trials = list(plan(study))
     store.write(
         "trial",

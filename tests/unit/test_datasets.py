@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from quintet import datasets
-from quintet.datasets import locate, mnist
+from quintet.datasets import catalogue, locate, mnist
+from quintet.datasets.idx import read_idx
 from quintet.errors import DataError, QuintetError, StudyError
 
 
@@ -29,7 +30,7 @@ def nowhere(monkeypatch, tmp_path):
     monkeypatch.setenv("QUINTET_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("QUINTET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(
-        datasets.catalogue._SOURCES,
+        catalogue._SOURCES,
         "mnist",
         replace(mnist.SOURCE, urls=("http://127.0.0.1:9/", "http://127.0.0.1:9/b/")),
     )
@@ -233,4 +234,4 @@ def test_a_damaged_mnist_label_file_cannot_pass_even_without_its_checksum(tmp_pa
     path = tmp_path / "labels.gz"
     path.write_bytes(gzip.compress(b"\0\0\x08\x01" + (3).to_bytes(4, "big") + bytes([1, 2])))
     with pytest.raises(DataError, match="truncated: 2 values, expected 3"):
-        datasets.idx.read_idx(path, shape=(3,), sha256=None, remedy="fetch it again")
+        read_idx(path, shape=(3,), sha256=None, remedy="fetch it again")

@@ -42,11 +42,16 @@ def compare(
     """
     from quintet.cli.study import run_and_show
     from quintet.environments import installed, require
+    from quintet.errors import EnvironmentUnavailable
     from quintet.study import make_study
     from quintet.system import load_system
 
     load_system(system)
     names = installed() if libraries == "installed" else split(libraries)
+    if not names:
+        raise EnvironmentUnavailable(
+            "received no library, expected at least one that is installed; quintet libraries shows what to type"
+        )
     settings: dict[str, Any] = {
         "name": f"{system}: {', '.join(names)}",
         "system": system,

@@ -11,6 +11,8 @@ import typer
 from quintet.cli import compare, data, demo, libraries, parity, report, study, train
 from quintet.errors import QuintetError
 
+INTERRUPTED = "quintet: interrupted; what has finished is kept, the same command goes on from there"
+
 app = typer.Typer(
     name="quintet",
     help="One network under every deep-learning library: the same weights, the same batches, one honest verdict.",
@@ -67,7 +69,11 @@ def main() -> None:
         print(f"quintet: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("quintet: interrupted; what has finished is kept, the same command goes on from there", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # typer turns Ctrl-C into this code, without a word
+            print(INTERRUPTED, file=sys.stderr)
+        raise
     except BrokenPipeError:
         sys.exit(1)

@@ -60,7 +60,7 @@ def train(
             "data": data or None,
             "epochs": epochs,
             "precision": precision,
-            "threads": threads or max(1, len(machine.cores()) // at_once),
+            "threads": threads or max(1, len(machine.cores()) // max(1, at_once)),
             "at_once": at_once,
             "device": device,
             "parity": False,

@@ -77,7 +77,7 @@ def fetch(source: Source, file: SourceFile) -> Path:
                     known_hash=f"sha256:{file.sha256}",
                     fname=file.name,
                     path=folder,
-                    downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_S),
+                    downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_S),  # type: ignore[arg-type]  # its own protocol
                 )
                 return folder / file.name
             except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
@@ -102,7 +102,8 @@ def _cause(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code}"
-    return f"{type(error).__name__}: {error.strerror}" if getattr(error, "strerror", None) else type(error).__name__
+    reason = getattr(error, "strerror", None)
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
 def _is_url(entry: str) -> bool:
@@ -112,8 +113,6 @@ def _is_url(entry: str) -> bool:
 def _entries() -> list[str]:
     """Split QUINTET_DATA. On POSIX the separator is the colon, which URLs hold too: after the scheme, before a port."""
     value = os.environ.get("QUINTET_DATA", "")
-    if os.pathsep == ":":
-        pieces = re.findall(r"https?://[^/:]*(?::\d+)?(?:/[^:]*)?|[^:]+", value)
-    else:
-        pieces = value.split(os.pathsep)
+    entry = r"https?://[^/:]*(?::\d+)?(?:/[^:]*)?|[^:]+" if os.pathsep == ":" else r"[^;]+"
+    pieces = re.findall(entry, value)
     return [piece.strip() for piece in pieces if piece.strip()]

@@ -17,16 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-_DASHES = (
-    "-",
-    (0, (5, 1.5)),
-    (0, (1, 1.2)),
-    (0, (6, 1.5, 1, 1.5)),
-    (0, (3, 1)),
-    (0, (8, 2)),
-    (0, (2, 2)),
-    (0, (9, 1, 1, 1)),
-)
+_DASHES = ((), (5, 1.5), (1, 1.2), (6, 1.5, 1, 1.5), (3, 1), (8, 2), (2, 2), (9, 1, 1, 1))
 _ACCURACIES = (
     0.9, 0.99, 0.5, 0.95, 0.8, 0.98, 0.995, 0.998, 1.0, 0.0, 0.2, 0.7, 0.85, 0.97, 0.993, 0.999, 0.985, 0.93, 0.96, 0.996,
 )  # fmt: skip  # where ticks may stand on the stretched axis, the most welcome first
@@ -36,6 +27,7 @@ _WIDTH, _HEIGHT = 4.5, 3.3  # inches: legible at the width of a phone, two besid
 
 
 def make_axes(right: float, left: float = 0.115, grid: str = "y") -> "tuple[Figure, Axes]":
+    """Return a figure with axes from `left` to `right` (shares of its width) and a grid along one direction."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, _HEIGHT))
@@ -51,18 +43,28 @@ def make_axes(right: float, left: float = 0.115, grid: str = "y") -> "tuple[Figu
 
 
 def marker(index: int) -> str:
+    """Return the marker of the library at `index`."""
     return _MARKERS[index % len(_MARKERS)]
 
 
+def dash(index: int) -> Any:
+    """Return the dash pattern of the library at `index`."""
+    pattern = _DASHES[index % len(_DASHES)]
+    return (0, pattern) if pattern else "-"
+
+
 def stretch(accuracy: Any) -> Any:
+    """Return places that lie further apart the nearer the accuracy is to 1: the logarithm of the error, turned over."""
     return -np.log10(np.clip(1 - np.asarray(accuracy, dtype=float), 0, None) + _NEAREST)
 
 
 def unstretch(place: Any) -> Any:
+    """Return the accuracy at a place of `stretch`."""
     return 1 + _NEAREST - 10.0 ** -np.asarray(place, dtype=float)
 
 
 def accuracy_ticks(axes: "Axes", least: float, most: float) -> None:
+    """Give a stretched axis the range from `least` to `most`, and round ticks that do not crowd each other."""
     low, high = float(stretch(least)), float(stretch(most))
     room = max(0.06 * (high - low), 0.01)
     low, high = max(low - room, float(stretch(0.0))), min(high + room, float(stretch(1.0)))
@@ -78,13 +80,15 @@ def accuracy_ticks(axes: "Axes", least: float, most: float) -> None:
     axes.minorticks_off()
 
 
-def percent(axes: "Axes", which: str = "y") -> Callable[[float, int], str]:
+def percent(axes: "Axes", which: str = "y") -> Callable[[float, float], str]:
+    """Return a formatter of shares as percentages, with the digits that the axis's range needs."""
     low, high = axes.get_ylim() if which == "y" else axes.get_xlim()
     digits = max(0, min(3, math.ceil(-math.log10(max(high - low, 1e-6) * 100 / 4))))
     return lambda value, _: f"{100 * value:.{digits}f} %"
 
 
 def one_two_five(axes: "Axes", low: float, high: float) -> None:
+    """Put ticks at 1, 2 and 5 times the powers of ten between `low` and `high`."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [t for p in powers for s in (1, 2, 5) if low <= (t := s * 10.0**p) <= high]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
@@ -118,15 +122,17 @@ def names_at_right(axes: "Axes", ends: Mapping[str, float], styles: Mapping[str,
         axes.text(1 + 0.1 / width, height, name, transform=axes.transAxes, **_NAME)
 
 
-def names_at_points(figure: "Figure", axes: "Axes", shown: Sequence[LibraryRow], radii: Sequence[float]) -> None:
-    """Write each library's name where it covers the least of other discs and names; `radii` are in points."""
+def names_at_points(
+    figure: "Figure", axes: "Axes", points: Mapping[str, tuple[float, float]], radii: Sequence[float]
+) -> None:
+    """Write each name where it covers the least of other discs and names; `radii` are the discs', in points."""
     scale = 72 / figure.dpi
-    centres = [axes.transData.transform((row.mean("latency_p50_ms"), row.mean("accuracy"))) * scale for row in shown]
+    centres = [np.asarray(axes.transData.transform(point)) * scale for point in points.values()]
     frame = axes.get_window_extent()
     inside = np.array([frame.x0, frame.y0, frame.x1, frame.y1]) * scale
     taken = [np.array([*(c - r * 0.8), *(c + r * 0.8)]) for c, r in zip(centres, radii, strict=True)]
-    for row, centre, radius in zip(shown, centres, radii, strict=True):
-        size = np.array([5.2 * len(row.library), 10.0])
+    for name, centre, radius in zip(points, centres, radii, strict=True):
+        size = np.array([5.2 * len(name), 10.0])
         spots = [
             (extra, np.array([x * (radius + 4 + extra + size[0] / 2 * abs(x)), y * (radius + 6 + extra)]))
             for extra in (0, 14, 28, 42)
@@ -143,7 +149,7 @@ def names_at_points(figure: "Figure", axes: "Axes", shown: Sequence[LibraryRow],
         taken.append(np.array([*(place - size / 2), *(place + size / 2)]))
         leader = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 2, "shrinkA": 0} if extra else None
         axes.annotate(
-            row.library, (float(centre[0]), float(centre[1])), (float(place[0]), float(place[1])),
+            name, (float(centre[0]), float(centre[1])), (float(place[0]), float(place[1])),
             xycoords="figure points", textcoords="figure points", ha="center", arrowprops=leader, **_NAME,
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from quintet.errors import StoreError
 from quintet.metrics import METRICS
-from quintet.report import records, tables
+from quintet.report import records, tables, words
 from quintet.report.plots import plots
 from quintet.results import NetworkResult, StudyResult
 
@@ -78,7 +78,7 @@ def _network(result: StudyResult, network: NetworkResult, number: int) -> dict[s
         "recommendation": network.recommendation,
         "no_recommendation": network.no_recommendation,
         "overview": tables.overview(network),
-        "words": tables.word_tables(network, tables.test_images(result)),
+        "words": words.word_tables(network, tables.test_images(result)),
         "verdicts": tables.verdict_groups(network),
         "plots": plots(result, network),
         "ladder": tables.ladder_table(network, result.parity),

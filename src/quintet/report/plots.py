@@ -5,7 +5,7 @@ what cannot be drawn is said in the caption. Not for tables, and not for choosin
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ from quintet.report.axes import (
 from quintet.report.svg import INK, MUTED, series_colour, to_svg
 from quintet.report.tables import within
 from quintet.results import NetworkResult, StudyResult
+
+_DISC = 14.0  # points: the radius of the largest disc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +63,8 @@ def learning_curve(result: StudyResult, network: NetworkResult, styles: Mapping[
     for name, points in curves.items():
         colour, x, low, mean, high = series_colour(styles[name]), *points
         axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
-        axes.plot(
-            x,
-            mean,
-            color=colour,
-            linestyle=dash(styles[name]),
-            marker=marker(styles[name]),
-            markersize=4,
-            linewidth=1.5,
-        )
+        look = {"linestyle": dash(styles[name]), "marker": marker(styles[name])}
+        axes.plot(x, mean, color=colour, markersize=4, linewidth=1.5, **look)
     least = min(points[1].min() for points in curves.values())
     most = max(points[3].max() for points in curves.values())
     accuracy_ticks(axes, float(least), float(most))
@@ -78,50 +73,55 @@ def learning_curve(result: StudyResult, network: NetworkResult, styles: Mapping[
     ends = {name: float(points[2][-1]) for name, points in curves.items()}
     names_at_right(axes, ends, styles)
     seeds = max(_seeds(result, network, name) for name in curves)
-    caption = f"Line: mean over {seeds} seed{'' if seeds == 1 else 's'}; band: from the lowest to the highest seed. The axis is stretched towards 100 %."
+    caption = (
+        f"Line: mean over {seeds} seed{'' if seeds == 1 else 's'}; band: from the lowest to the highest seed. "
+        "The axis is stretched towards 100 %."
+    )
     if by != "step":
         caption += " Seconds of training only; compiling and looking at the validation images are left out."
-    missing = [row.library for row in network.rows if row.library not in curves]
     return Plot(
         title=title,
         svg=to_svg(figure, f"{network.network} {by}", title, caption),
-        caption=caption + _left_out(missing, "without a curve"),
+        caption=caption + _left_out(network, curves, "without a curve"),
     )
 
 
 def trade_off(network: NetworkResult, styles: Mapping[str, int]) -> Plot:
-    """Return accuracy against the median latency, the area of each point being the peak memory."""
+    """Return accuracy against the median latency, the area of each disc being the peak memory."""
     title = "Accuracy, latency and memory"
-    shown = [row for row in network.rows if row.mean("accuracy") is not None and row.mean("latency_p50_ms")]
-    missing = [row.library for row in network.rows if row not in shown]
-    if not shown:
+    points = {
+        row.library: (latency, accuracy)
+        for row in network.rows
+        if (accuracy := row.mean("accuracy")) is not None and (latency := row.mean("latency_p50_ms"))
+    }
+    if not points:
         return Plot(title=title, svg=None, caption="Accuracy and latency were not both measured for any library.")
+    shown = [row for row in network.rows if row.library in points]
+    memory = {row.library: row.mean("peak_mib") or 0.0 for row in shown}
+    radii = {name: _DISC * math.sqrt(size / (max(memory.values()) or 1.0)) for name, size in memory.items()}
     figure, axes = make_axes(right=0.96)
-    largest = max((row.mean("peak_mib") or 0.0 for row in shown), default=0.0)
-    areas = {row.library: 620 * (row.mean("peak_mib") or 0.0) / (largest or 1.0) for row in shown}
     axes.set_xscale("log")
     for row in shown:
-        x, y, colour = row.mean("latency_p50_ms"), row.mean("accuracy"), series_colour(styles[row.library])
-        area = areas[row.library]
+        name, (x, y), colour = row.library, points[row.library], series_colour(styles[row.library])
         if bounds := within(METRICS["accuracy"], row.summaries["accuracy"].interval):
             axes.plot([x, x], bounds, color=colour, linewidth=1.2)
-        axes.scatter([x], [y], s=area, color=colour, alpha=0.28, linewidth=0)
-        axes.scatter([x], [y], s=22, color=colour, marker=marker(styles[row.library]), linewidth=0)
-    xs = [row.mean("latency_p50_ms") or 1.0 for row in shown]
-    axes.set_xlim(min(xs) / 1.7, max(xs) * 1.7)
-    one_two_five(axes, min(xs) / 1.7, max(xs) * 1.7)
+        axes.scatter([x], [y], s=math.pi * radii[name] ** 2, color=colour, alpha=0.28, linewidth=0)
+        axes.scatter([x], [y], s=22, color=colour, marker=marker(styles[name]), linewidth=0)
+    left, right = min(x for x, _ in points.values()) / 1.7, max(x for x, _ in points.values()) * 1.7
+    axes.set_xlim(left, right)
+    one_two_five(axes, left, right)
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
     axes.yaxis.set_major_formatter(percent(axes))
     axes.set_xlabel("median latency at batch 1, ms (further left is faster)", color=MUTED, fontsize=8.5)
-    names_at_points(figure, axes, shown, [max(3.0, math.sqrt(areas[row.library] / math.pi)) for row in shown])
+    names_at_points(figure, axes, points, list(radii.values()))
     caption = "Up and left is better. Bar: 95 % interval of the mean test accuracy over seeds. "
-    sizes = [f"{row.library} {show_number(memory)} MiB" for row in shown if (memory := row.mean("peak_mib"))]
+    sizes = [f"{name} {show_number(size)} MiB" for name, size in memory.items() if size]
     caption += f"Area of the disc: peak memory ({', '.join(sizes)})." if sizes else "Memory was not measured."
     return Plot(
         title=title,
         svg=to_svg(figure, f"{network.network} trade-off", title, caption),
-        caption=caption + _left_out(missing, "as not both were measured"),
+        caption=caption + _left_out(network, points, "as accuracy and latency were not both measured"),
     )
 
 
@@ -140,41 +140,29 @@ def paired_seeds(result: StudyResult, network: NetworkResult, styles: Mapping[st
     for values in found.values():
         places = [(values[name], i) for i, name in enumerate(names) if name in values]
         axes.plot(*zip(*places, strict=True), color=MUTED, linewidth=0.7, alpha=0.6, zorder=1)
-        for value, i in places:
-            axes.plot(
-                [value],
-                [i],
-                marker=marker(styles[names[i]]),
-                markersize=4.5,
-                color=series_colour(styles[names[i]]),
-                zorder=3,
-            )
     for i, row in enumerate(network.rows):
+        index = styles[row.library]
+        dots = [values[row.library] for values in found.values() if row.library in values]
+        look = {"marker": marker(index), "markersize": 4.5, "linestyle": "none", "zorder": 3}
+        axes.plot(dots, [i] * len(dots), color=series_colour(index), **look)
         mean, summary = row.mean("accuracy"), row.summaries.get("accuracy")
         if mean is None or summary is None:
             continue
         axes.plot([mean, mean], [i - 0.26, i + 0.26], color=INK, linewidth=1.6, zorder=4)
         if bounds := within(METRICS["accuracy"], summary.interval):
-            axes.plot(
-                bounds,
-                [i, i],
-                color=series_colour(styles[row.library]),
-                linewidth=7,
-                alpha=0.25,
-                zorder=2,
-                solid_capstyle="butt",
-            )
+            bar = {"linewidth": 7, "alpha": 0.25, "zorder": 2, "solid_capstyle": "butt"}
+            axes.plot(bounds, [i, i], color=series_colour(index), **bar)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names, color=INK)
     axes.xaxis.set_major_formatter(percent(axes, "x"))
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("test accuracy", color=MUTED, fontsize=8.5)
     caption = "Each thin line is one seed; the upright stroke is the mean, the bar behind it the 95 % interval."
-    missing = [name for name in names if not any(name in values for values in found.values())]
     return Plot(
         title=title,
         svg=to_svg(figure, f"{network.network} seeds", title, caption),
-        caption=caption + _left_out(missing, "as no run finished"),
+        caption=caption
+        + _left_out(network, {name for values in found.values() for name in values}, "as no run finished"),
     )
 
 
@@ -199,5 +187,6 @@ def _seeds(result: StudyResult, network: NetworkResult, library: str) -> int:
     return len({p["seed"] for p in result.series if (p["network"], p["library"]) == (network.network, library)})
 
 
-def _left_out(names: Sequence[str], why: str) -> str:
+def _left_out(network: NetworkResult, shown: Collection[str], why: str) -> str:
+    names = [row.library for row in network.rows if row.library not in shown]
     return f" Not shown, {why}: {', '.join(names)}." if names else ""

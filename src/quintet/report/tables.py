@@ -4,7 +4,7 @@ Rules: a figure looks as its metric shows it; what was not measured says so and 
 given is a dash. Bounds are cut to what the quantity can be (a share ends at 100 %). Not for computing anything.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from quintet.statistics import Interval
 from quintet.verdict import Verdict
 
 DASH = "—"
-WORDS = ("accuracy", "precision", "stability", "performance")
 KINDS = {"better": "better", "equal": "equal", "not_shown": "not shown", "not_comparable": "not comparable"}
 
 
@@ -74,12 +73,12 @@ def overview(network: NetworkResult) -> Table:
     return Table(
         title="At a glance",
         columns=(
-            *(_column(name) for name in shown),
+            *(column(name) for name in shown),
             Column(label="ladder", number=False),
             Column(label="runs finished"),
         ),
         rows=tuple(
-            _row(
+            row_cells(
                 network,
                 row,
                 [*(figure(row, name) for name in shown), _ladder_word(row), _finished(row)],
@@ -88,12 +87,6 @@ def overview(network: NetworkResult) -> Table:
             for row in network.rows
         ),
     )
-
-
-def word_tables(network: NetworkResult, n_test: int) -> tuple[Table, ...]:
-    """Return one table for each of the survey's four words, each with its definitions."""
-    makers = (_accuracy, _precision, _stability, _performance)
-    return tuple(_word(word, network, n_test, maker) for word, maker in zip(WORDS, makers, strict=True))
 
 
 def ladder_table(network: NetworkResult, parity: Sequence[Mapping[str, Any]]) -> Table:
@@ -111,7 +104,7 @@ def ladder_table(network: NetworkResult, parity: Sequence[Mapping[str, Any]]) ->
     for row in network.rows:
         failure = row.ladder.first_failure if row.ladder else None
         cells = [difference(row.library, "float64"), difference(row.library, "float32"), _ladder_word(row)]
-        rows.append(_row(network, row, [*cells, Cell(text=failure or DASH, number=False)]))
+        rows.append(row_cells(network, row, [*cells, Cell(text=failure or DASH, number=False)]))
     return Table(
         title="The ladder",
         columns=(
@@ -144,7 +137,7 @@ def sweep_table(network: NetworkResult, sweep: Sequence[Mapping[str, Any]]) -> T
     return Table(
         title="Threads",
         columns=tuple(Column(label=f"{n} thread{'' if n == 1 else 's'}", unit="images/s") for n in counts),
-        rows=tuple(_row(network, row, [cell(row, n) for n in counts]) for row in network.rows),
+        rows=tuple(row_cells(network, row, [cell(row, n) for n in counts]) for row in network.rows),
     )
 
 
@@ -189,7 +182,7 @@ def figure(row: LibraryRow, name: str) -> Cell:
     """Return a metric's mean over the seeds that finished, with its interval."""
     summary = row.summaries.get(name)
     if summary is None or summary.mean is None:
-        return _missing(row)
+        return missing(row)
     return Cell(text=number(METRICS[name], summary.mean), interval=span(METRICS[name], summary.interval))
 
 
@@ -218,116 +211,13 @@ def unit(metric: Metric) -> str:
     return {"share": "%", "relative": "relative", "runs": ""}.get(metric.unit, metric.unit)
 
 
-def _word(word: str, network: NetworkResult, n_test: int, maker: Any) -> Table:
-    columns, cells = maker(n_test)
-    metrics = [metric for metric in METRICS.values() if metric.word == word]
-    return Table(
-        title=word.capitalize(),
-        columns=columns,
-        rows=tuple(_row(network, row, list(cells(row))) for row in network.rows),
-        definitions=tuple((metric.label, metric.definition) for metric in metrics) + _EXTRA.get(word, ()),
-    )
-
-
-_EXTRA = {
-    "accuracy": (
-        ("seed noise", "The standard deviation of the accuracy over the seeds, in percentage points."),
-        ("test-set noise", "How far the mean would move on other test images of the same kind (one standard error)."),
-        (
-            "noise explained",
-            "The share of the variance over seeds that a test set of this size makes by itself.",
-        ),
-        ("share of first", "How often the library is first in mean accuracy when the seeds are drawn anew."),
-    ),
-}
-
-
-def _accuracy(n_test: int) -> tuple[tuple[Column, ...], Any]:
-    columns = (
-        _column("accuracy"),
-        Column(label="lowest to highest", unit="%"),
-        Column(label="seed noise", unit="pp"),
-        Column(label="test-set noise", unit=f"pp, {n_test:,} images" if n_test else "pp"),
-        Column(label="noise explained", unit="%"),
-        Column(label="share of first", unit="%"),
-    )
-
-    def cells(row: LibraryRow) -> Iterator[Cell]:
-        metric, summary, noise = METRICS["accuracy"], row.summaries.get("accuracy"), row.noise
-        yield figure(row, "accuracy")
-        if summary is None or summary.minimum is None or summary.maximum is None:
-            yield Cell(text=DASH, tone="missing")
-        else:
-            yield Cell(text=f"{number(metric, summary.minimum)}–{number(metric, summary.maximum)}")
-        yield _share(noise.seed_sd if noise else None, 3)
-        yield _share(noise.test_set_se if noise else None, 3)
-        yield _share(noise.explained if noise else None, 0)
-        yield _share(row.first_share, 0)
-
-    return columns, cells
-
-
-def _precision(_: int) -> tuple[tuple[Column, ...], Any]:
-    names = ("macro_precision", "macro_recall", "numerical_precision")
-    return tuple(_column(name) for name in names), lambda row: [figure(row, name) for name in names]
-
-
-def _stability(_: int) -> tuple[tuple[Column, ...], Any]:
-    columns = (
-        Column(label=METRICS["seed_sd"].label, unit="pp"),
-        _column("worst_seed"),
-        Column(label=METRICS["n_failed"].label),
-        Column(label=METRICS["bitwise_repeatable"].label, number=False),
-    )
-
-    def cells(row: LibraryRow) -> Iterator[Cell]:
-        summary, interval = row.summaries.get("accuracy"), row.seed_sd_interval
-        low, high = interval.low, interval.high
-        spread = _share(summary.sd if summary else None, 3)
-        bounds = DASH if low is None or high is None else f"{100 * low:.3f}–{100 * high:.3f}"
-        yield Cell(text=spread.text, interval=bounds, tone=spread.tone)
-        if row.n_failed:
-            yield Cell(text="a failed run", tone="bad")
-        elif summary is None or summary.worst is None:
-            yield _missing(row)
-        else:
-            yield Cell(text=number(METRICS["worst_seed"], summary.worst))
-        yield Cell(text=f"{row.n_failed} of {row.n}", tone="bad" if row.n_failed else "")
-        yield _repeatable(row.bitwise_repeatable)
-
-    return columns, cells
-
-
-def _performance(_: int) -> tuple[tuple[Column, ...], Any]:
-    names = [name for name, metric in METRICS.items() if metric.word == "performance" and name != "energy_j"]
-
-    def cells(row: LibraryRow) -> Iterator[Cell]:
-        yield from (figure(row, name) for name in names)
-        yield _energy(row)
-
-    return (*(_column(name) for name in names), _column("energy_j")), cells
-
-
-def _energy(row: LibraryRow) -> Cell:
-    if row.summaries.get("energy_j") is None:
-        return Cell(text="unavailable", tone="missing")
-    cell = figure(row, "energy_j")
-    return Cell(text=cell.text, interval=cell.interval, note=row.energy_source or "source unknown")
-
-
-def _repeatable(share: float | None) -> Cell:
-    if share is None:
-        return Cell(text="not repeated", tone="missing", number=False)
-    if share in (0.0, 1.0):
-        return Cell(text="yes" if share else "no", number=False)
-    return Cell(text=f"in {100 * share:.0f} % of the repeats", number=False)
-
-
-def _share(value: float | None, digits: int) -> Cell:
+def share_cell(value: float | None, digits: int) -> Cell:
+    """Return a share times 100, so in % or in percentage points."""
     return Cell(text=DASH, tone="missing") if value is None else Cell(text=f"{100 * value:.{digits}f}")
 
 
-def _missing(row: LibraryRow) -> Cell:
+def missing(row: LibraryRow) -> Cell:
+    """Return why a library has no figure."""
     if not row.n:
         return Cell(text="not run yet", tone="missing")
     return Cell(text="no run finished" if row.n == row.n_failed else "not measured", tone="missing")
@@ -343,7 +233,8 @@ def _finished(row: LibraryRow) -> Cell:
     return Cell(text=f"{row.n - row.n_failed} of {row.n}", tone="bad" if row.n_failed else "")
 
 
-def _column(name: str) -> Column:
+def column(name: str) -> Column:
+    """Return the heading of a metric's column."""
     return Column(label=METRICS[name].label, unit=unit(METRICS[name]))
 
 
@@ -352,7 +243,8 @@ def _version_and_threads(row: LibraryRow) -> str:
     return ", ".join(part for part in (row.version, threads) if part)
 
 
-def _row(network: NetworkResult, row: LibraryRow, cells: Sequence[Cell], detail: str = "") -> Row:
+def row_cells(network: NetworkResult, row: LibraryRow, cells: Sequence[Cell], detail: str = "") -> Row:
+    """Return a library's row, marked where one must know something of it."""
     chosen = network.recommendation is not None and network.recommendation.library == row.library
     return Row(
         name=row.library,

@@ -17,7 +17,7 @@ from quintet.metrics import METRICS
 from quintet.schedule import Event, OnEvent, run_study, silent
 from quintet.statistics import Summary, summarise
 from quintet.store import Store, TrialRow
-from quintet.study import Study
+from quintet.study import make_study
 from quintet.system import Prepared
 from quintet.verdict import ClaimVerdict, Verdict, claim_verdict, compare_metric
 from quintet_systems.digits.arms import Arm, Arms
@@ -115,18 +115,20 @@ def run_activations(
     size = PRESETS[preset]
     names = SIX + MODERN if modern else SIX
     prepared = SYSTEM.prepare(data or size.data)
-    base = Study(
-        name=f"activations, {preset}",
-        system="digits",
-        libraries=(library,),
-        data=prepared.name,
-        threads=threads,
-        at_once=at_once,
-        device="cuda" if device == "cuda" else "cpu",
-        margin=margin,
-        parity=False,
-        repeats=0,
-        evaluations=size.evaluations,
+    base = make_study(
+        {
+            "name": f"activations, {preset}",
+            "system": "digits",
+            "libraries": [library],
+            "data": prepared.name,
+            "threads": threads,
+            "at_once": at_once,
+            "device": device,
+            "margin": margin,
+            "parity": False,
+            "repeats": 0,
+            "evaluations": size.evaluations,
+        }
     )
 
     def part(title: str, arms: Sequence[Arm], first_seed: int, seeds: int, has_test: bool) -> None:

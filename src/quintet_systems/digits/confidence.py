@@ -59,7 +59,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         heat = np.exp(log_temperature)
         return float(np.mean(logsumexp(logits / heat, axis=1) - truth / heat))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
+    return float(np.exp(found["x"]))  # type: ignore[index]  # a dict, which scipy's stubs do not say
 
 
 def views(crop: np.ndarray, size: int) -> np.ndarray:

@@ -116,7 +116,8 @@ def save_familiarity(path: Path, familiarity: Familiarity) -> None:
     handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".npz")
     try:
         with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, version=_VERSION, size=familiarity.size, **_arrays(familiarity))
+            arrays = {"version": np.array(_VERSION), "size": np.array(familiarity.size), **_arrays(familiarity)}
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

@@ -5,12 +5,14 @@ network has a form for 28x28 images (MNIST) and one for 8x8 (scikit-learn's digi
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 from quintet.layers import (
     Activation,
     BatchNorm,
     Conv,
     Dense,
+    Dropout,
     Flatten,
     Layer,
     MaxPool,
@@ -23,6 +25,7 @@ from quintet.recipe import Recipe
 
 Shape = tuple[int, ...]
 BYTES = Rescale(scale=1 / 255)
+STANDARDISED = Rescale(scale=1 / 255 / 0.3081, offset=-0.1307 / 0.3081)  # MNIST's mean and deviation, training images
 
 
 def survey_recipe(shape: Shape, activation: str = "relu") -> Recipe:
@@ -58,31 +61,84 @@ def survey_recipe(shape: Shape, activation: str = "relu") -> Recipe:
     )
 
 
-def block(filters: int, stride: int = 1) -> tuple[Layer, ...]:
-    """Return convolution, BatchNorm, relu."""
-    return (
-        Conv(filters=filters, stride=(stride, stride), bias=False),
-        BatchNorm(),
-        Activation(kind="relu"),
-    )
-
-
 def fast_recipe(shape: Shape) -> Recipe:
-    """Return the small fast network."""
-    layers: tuple[Layer, ...] = (BYTES, *block(16), MaxPool(), *block(32), MaxPool(), Flatten(), Dense(units=10))
+    """Return the small fast network: 29,434 weights on 28x28 images, 0.7 million multiply-adds an image.
+
+    The stride comes first and the pooling before BatchNorm and relu, so that little is computed at full size.
+    """
+    norm = BatchNorm(momentum=0.9, epsilon=1e-5)
+    relu = Activation(kind="relu")
+    last: tuple[Layer, ...] = (Conv(filters=64, padding="valid", bias=False), norm, relu, Flatten(), Dense(units=10))
+    layers: tuple[Layer, ...]
+    if large(shape):
+        layers = (
+            STANDARDISED,
+            Conv(filters=16, kernel=(5, 5), stride=(2, 2), padding="valid", bias=False),
+            norm,
+            relu,
+            Conv(filters=32, padding="valid", bias=False),
+            MaxPool(),
+            norm,
+            relu,
+            *last,
+        )
+    else:
+        layers = (
+            BYTES,
+            Conv(filters=16, bias=False),
+            norm,
+            relu,
+            Conv(filters=32, bias=False),
+            MaxPool(),
+            norm,
+            relu,
+            *last,
+        )
     return Recipe(
         net=Net(name="fast", input_shape=shape, layers=layers, loss=SoftmaxCrossEntropy()),
-        optimiser=SGD(momentum=0.9, nesterov=True),
-        rate=0.1,
-        schedule="one_cycle",
-        batch_size=128 if large(shape) else 32,
-        epochs=2 if large(shape) else 15,
+        optimiser=SGD(momentum=0.9, nesterov=True, weight_decay=5e-4),
+        rate=0.4 if large(shape) else 0.1,
+        schedule="linear",
+        warmup=0.2,
+        batch_size=256 if large(shape) else 32,
+        epochs=2 if large(shape) else 10,
+        initial="he",
     )
 
 
 def best_recipe(shape: Shape) -> Recipe:
-    """Return the most accurate network."""
-    return fast_recipe(shape)
+    """Return the most accurate network: 234,794 weights on 28x28 images, 10.4 million multiply-adds an image.
+
+    What makes it accurate is the augmentation: small shifts, turns, stretches and elastic bends (Simard et al. 2003).
+    """
+    norm = BatchNorm(momentum=0.9, epsilon=1e-5)
+    relu = Activation(kind="relu")
+
+    def conv(filters: int, stride: int = 1, padding: Literal["same", "valid"] = "valid") -> Conv:
+        return Conv(filters=filters, stride=(stride, stride), padding=padding, bias=False)
+
+    head = (Flatten(), Dense(units=128, bias=False), norm, relu, Dropout(rate=0.3), Dense(units=10))
+    layers: tuple[Layer, ...]
+    if large(shape):
+        first = (STANDARDISED, conv(32), norm, relu, conv(32), MaxPool(), norm, relu)
+        layers = (*first, conv(64), norm, relu, conv(64), norm, relu, conv(64, 2, "same"), norm, relu, *head)
+    else:
+        first = (BYTES, conv(32, 1, "same"), norm, relu, conv(32, 1, "same"), norm, relu)
+        layers = (*first, conv(64, 2, "same"), norm, relu, conv(64, 1, "same"), norm, relu, *head)
+    stretch = {"scale": 0.12, "shear": 0.12}
+    return Recipe(
+        net=Net(name="best", input_shape=shape, layers=layers, loss=SoftmaxCrossEntropy(label_smoothing=0.05)),
+        optimiser=SGD(momentum=0.9, nesterov=True, weight_decay=5e-4),
+        rate=0.1 if large(shape) else 0.05,
+        schedule="cosine",
+        warmup=0.2,
+        batch_size=128 if large(shape) else 32,
+        epochs=12 if large(shape) else 40,
+        augment={"shift": 2, "rotation": 12, "elastic": 0.8, **stretch}
+        if large(shape)
+        else {"shift": 0.5, "rotation": 8, **stretch},
+        initial="he",
+    )
 
 
 NETWORKS: dict[str, Callable[[Shape], Recipe]] = {

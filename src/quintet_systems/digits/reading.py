@@ -105,7 +105,8 @@ def read_page(image: np.ndarray, predict: Predictor, settings: ReaderSettings | 
     Raises DataError for an image of another form, or one with so many marks that it is no page of digits.
     """
     settings = settings or ReaderSettings()
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or min(image.shape[:2]) < 8:
+    layout = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype != np.uint8 or not layout or min(image.shape[:2]) < 8:
         raise DataError(
             f"the image is {image.dtype} {image.shape}, expected uint8 (height, width, 3) of at least 8 x 8 pixels"
         )

@@ -20,7 +20,7 @@ def without_rules(mask: np.ndarray) -> np.ndarray:
 
 def _without_flat(mask: np.ndarray) -> np.ndarray:
     width = mask.shape[1]
-    run, thickest = max(25, round(_RUN * width)), max(3, round(_THICKEST * width))
+    run, thickest = max(25, round(_RUN * width)) | 1, max(3, round(_THICKEST * width))
     # Fattened by a pixel up and down first: a rule that is not quite level still has a long run in some row.
     fat = cv2.dilate(mask.astype(np.uint8), np.ones((3, 1), np.uint8))
     runs = cv2.morphologyEx(fat, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
@@ -28,7 +28,7 @@ def _without_flat(mask: np.ndarray) -> np.ndarray:
         return mask
     # Pieces of one rule, parted by digits that cross it, belong together.
     joined = cv2.morphologyEx(
-        np.pad(runs, ((0, 0), (2 * run, 2 * run))), cv2.MORPH_CLOSE, np.ones((1, 2 * run), np.uint8)
+        np.pad(runs, ((0, 0), (2 * run, 2 * run))), cv2.MORPH_CLOSE, np.ones((1, 2 * run + 1), np.uint8)
     )[:, 2 * run : -2 * run]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     spans = stats[:, cv2.CC_STAT_WIDTH]
@@ -36,7 +36,7 @@ def _without_flat(mask: np.ndarray) -> np.ndarray:
     rules[1:] = (spans[1:] >= _SPAN * width) & (stats[1:, cv2.CC_STAT_AREA] / spans[1:] <= thickest + 2)
     if not rules.any():
         return mask
-    rule = rules[labels] & mask
+    rule = rules[np.asarray(labels, np.intp)] & mask
     # A column of the rule's ink that is part of a taller upright run belongs to a stroke.
     tall = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2 * thickest + 1, 1), np.uint8)) > 0
     return mask & ~(rule & ~tall)

@@ -47,7 +47,7 @@ def _skew_of_rows(small: np.ndarray) -> float:
     typical = np.median(heights[heights >= 5])
     keep = np.zeros(count, dtype=bool)
     keep[1:] = (heights >= 5) & (heights <= 2.5 * typical)
-    y, x = np.nonzero(keep[labels])
+    y, x = np.nonzero(keep[np.asarray(labels, np.intp)])
     if len(x) > 20_000:
         chosen = np.linspace(0, len(x) - 1, 20_000).astype(int)
         y, x = y[chosen], x[chosen]

@@ -10,6 +10,7 @@ import os
 import numpy as np
 
 from quintet_worker.adapters.adapter import Adapter
+from quintet_worker.jax_windows import convolution, max_pool, slices
 
 PARTS = ("discriminator", "generator")
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
@@ -41,8 +42,8 @@ class Jax(Adapter):
     def build(self, network, optimiser, precision, threads, device):
         # XLA sizes its thread pool by this, once, when the first array is made: a second build() cannot change it.
         os.environ["PJRT_NPROC"] = str(threads)
-        jax, jnp = self.jax, self.jnp
-        if device == "cpu":
+        jax, jnp, self.on_cpu = self.jax, self.jnp, device == "cpu"
+        if self.on_cpu:
             jax.config.update("jax_platforms", "cpu")
         else:
             jax.config.update("jax_default_matmul_precision", "highest")  # else float32 is TF32 on recent GPUs
@@ -58,10 +59,12 @@ class Jax(Adapter):
         self.compiled_predict = jax.jit(self._predict, static_argnums=0)
 
     def load(self, weights):
-        self.values = {name: self.jnp.array(array, self.dtype) for name, array in weights.items()}
+        # From numpy arrays of the right type: whatever jax.numpy converts or fills is compiled first, shape by shape.
+        given = {name: np.asarray(array, self.dtype) for name, array in weights.items()}
         moments = 1 if self.optimiser["type"] == "sgd" else 2
         trained = [name for names in self.trained.values() for name in names]
-        self.state = {name: [self.jnp.zeros_like(self.values[name]) for _ in range(moments)] for name in trained}
+        self.values = {name: self.jnp.array(array) for name, array in given.items()}
+        self.state = {name: [self.jnp.array(np.zeros_like(given[name])) for _ in range(moments)] for name in trained}
         self.count = 0
 
     def steps(self, batches, learning_rates):
@@ -69,9 +72,7 @@ class Jax(Adapter):
         losses = []
         for i, rate in enumerate(learning_rates):
             batch = (x[i], None if y is None else y[i], [array[i] for array in extra])
-            critic = [self._scalars(rate, self.count * n + k + 1) for n in [self._critic_steps()] for k in range(n)]
-            scalars = (critic, self._scalars(rate, self.count + 1))
-            self.values, self.state, loss = self.compiled_step(self.values, self.state, batch, scalars)
+            self.values, self.state, loss = self.compiled_step(self.values, self.state, batch, self._scalars(rate))
             self.count += 1
             losses.append(loss)
         return np.array(self.jax.device_get(losses), np.float64)
@@ -95,15 +96,20 @@ class Jax(Adapter):
         np.savez(os.path.join(path, "model.npz"), **self.weights())
         return "model.npz"
 
-    def _critic_steps(self):
-        return self.network["critic_steps"] if self.pair else 0
+    def _scalars(self, rate):
+        """Return what changes from update to update: of a pair's discriminator, then of the generator or only network.
 
-    def _scalars(self, rate, count):
-        """Return what changes from update to update. Python floats keep every bit and take on the arrays' type."""
-        record = self.optimiser
+        Python floats keep every bit and take on the arrays' type.
+        """
+        record, critic = self.optimiser, self.network["critic_steps"] if self.pair else 0
         if record["type"] == "sgd":
-            return (rate,)
-        return (rate, 1 - record["beta1"] ** count, 1 - record["beta2"] ** count, rate * record["weight_decay"])
+            return [(rate,)] * critic, (rate,)
+        decay = rate * record["weight_decay"]
+
+        def of_update(count):
+            return (rate, 1 - record["beta1"] ** count, 1 - record["beta2"] ** count, decay)
+
+        return [of_update(self.count * critic + k + 1) for k in range(critic)], of_update(self.count + 1)
 
     def _update(self, values, state, gradients, scalars):
         """Return (values, state) after one update of the parameters that `gradients` names."""
@@ -177,7 +183,8 @@ class Jax(Adapter):
         def value(values):
             fake, statistics = self._forward("generator", values, z, True)
             judged, _ = self._forward("discriminator", values, fake, True)
-            loss, weight = self._loss(BCE, judged, self.jnp.ones_like(judged), values), self.network["reconstruction_weight"]
+            loss = self._loss(BCE, judged, self.jnp.ones_like(judged), values)
+            weight = self.network["reconstruction_weight"]
             if weight:
                 loss = loss + weight * self._loss({"type": "mean_squared_error"}, fake, x, values)
             return loss, statistics
@@ -240,9 +247,7 @@ class Jax(Adapter):
 
     def _conv(self, layer, x, run):
         kernel, bias = run.get(layer, "kernel").astype(self.compute), run.get(layer, "bias")
-        form = ("NHWC", "HWIO", "NHWC")
-        x = x.astype(self.compute)
-        y = self.lax.conv_general_dilated(x, kernel, layer["stride"], layer["pads"], dimension_numbers=form)
+        y = convolution(self.jax, layer["stride"], layer["pads"], self.on_cpu)(x.astype(self.compute), kernel)
         return y if bias is None else y + bias.astype(self.compute)
 
     def _dense(self, layer, x, run):
@@ -258,14 +263,14 @@ class Jax(Adapter):
             return nn.elu(x, layer["alpha"])
         if kind == "gelu":
             return nn.gelu(x, approximate=False)
-        return {"softsign": nn.soft_sign, "tanh": self.jnp.tanh}.get(kind)(x) if kind in ("softsign", "tanh") else getattr(nn, kind)(x)
+        return nn.soft_sign(x) if kind == "softsign" else getattr(nn, kind)(x)
 
     def _max_pool(self, layer, x, run):
-        return _max_pool(self.jax, layer["size"], layer["stride"])(x)
+        return max_pool(self.jax, layer["size"], layer["stride"], x.shape)(x)
 
     def _average_pool(self, layer, x, run):
-        slices = list(_slices(x, layer["size"], layer["stride"]))
-        return sum(slices[1:], slices[0]) / len(slices)
+        places = list(slices(x, layer["size"], layer["stride"]))
+        return sum(places[1:], places[0]) / len(places)
 
     def _global_average_pool(self, layer, x, run):
         return x.mean((1, 2))
@@ -310,51 +315,6 @@ class _Pass(object):
 
 def _prefix(part):
     return part + "." if part else ""
-
-
-def _slices(x, size, stride):
-    """Yield, for each place in a window, the values `(batch, rows, columns, channels)` that all windows have there."""
-    rows, columns = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], size, stride))
-    for i in range(size[0]):
-        for j in range(size[1]):
-            yield x[:, i : i + (rows - 1) * stride[0] + 1 : stride[0], j : j + (columns - 1) * stride[1] + 1 : stride[1]]
-
-
-def _max_pool(jax, size, stride):
-    """Return a max pool with a gradient of its own.
-
-    The one JAX derives is XLA's select-and-scatter, a single-threaded loop on the CPU: 130 ms where this takes 15
-    (128 images of 28x28x64), more than the convolutions around it together.
-    """
-    jnp, lax = jax.numpy, jax.lax
-
-    @jax.custom_vjp
-    def pool(x):
-        return forward(x)[0]
-
-    def forward(x):
-        best, place = None, None
-        for k, values in enumerate(_slices(x, size, stride)):
-            if best is None:
-                best, place = values, jnp.zeros(values.shape, np.uint8)
-            else:
-                place = jnp.where(values > best, np.uint8(k), place)  # of equals the first, as in every library here
-                best = jnp.maximum(values, best)
-        return best, (place, x.shape[1:3])
-
-    def backward(kept, dy):
-        place, shape = kept
-        none, total = jnp.zeros((), dy.dtype), 0
-        rows, columns = dy.shape[1:3]
-        for k in range(size[0] * size[1]):
-            i, j = divmod(k, size[1])
-            below, right = (shape[0] - i - (rows - 1) * stride[0] - 1, shape[1] - j - (columns - 1) * stride[1] - 1)
-            spread = ((0, 0, 0), (i, below, stride[0] - 1), (j, right, stride[1] - 1), (0, 0, 0))
-            total = total + lax.pad(jnp.where(place == k, dy, none), none, spread)
-        return (total,)
-
-    pool.defvjp(forward, backward)
-    return pool
 
 
 ADAPTER = Jax

@@ -52,6 +52,7 @@ class Keras(Adapter):
         self.dtype = "float64" if precision == "float64" else "float32"
         self.policy = "mixed_bfloat16" if precision == "bfloat16" else self.dtype
         keras.config.set_floatx(self.dtype)
+        self.parts.allow_float64(self.dtype == "float64")
         self.layers, self.variables, self.trainable, self.moving = {}, {}, {}, {}
         self.training_models, self.models, self.optimisers = {}, {}, {}
         for part in ("generator", "discriminator") if self.pair else ("",):
@@ -107,13 +108,13 @@ class Keras(Adapter):
     def _build_part(self, part, network):
         """Make the inference model and the training model, which shares its layers and also takes the masks."""
         keras, prefix = self.keras, part + "." if part else ""
-        x, masks = keras.Input(network["input_shape"], dtype=self.dtype, name=prefix + "x"), []
+        x, masks = keras.Input(network["input_shape"], dtype=self.dtype, name="x"), []
         output = self._chain(network["layers"], x, None, prefix)
         self.models[part] = keras.Model(x, output, name=part or None)
         dropped = self._chain(network["layers"], x, masks, prefix)
         self.training_models[part] = keras.Model([x] + masks, dropped) if masks else self.models[part]
         if network["loss"]["type"] == "cosine_margin":
-            self.head = self.parts.CosineMargin(network["loss"], name=prefix + "loss", dtype=self.dtype)
+            self.head = self.parts.CosineMargin(network["loss"], name="loss", dtype=self.dtype)
             self.head.build(output.shape)
             self.layers[prefix + "loss"] = self.head
         self.trainable[part], self.moving[part] = [], []
@@ -133,14 +134,14 @@ class Keras(Adapter):
             elif layer["type"] != "dropout":
                 x = self._layer(layer, name)(x)
             elif layer["rate"] and masks is not None:
-                masks.append(self.keras.Input(layer["input_shape"], dtype="uint8", name=name + "_mask"))
+                masks.append(self.keras.Input(layer["input_shape"], dtype="uint8", name=layer["name"] + "_mask"))
                 x = self._layer(layer, name)([x, masks[-1]])
         return x
 
     def _layer(self, record, name):
         if name not in self.layers:
             exact = record["type"] in ("rescale", "normalise")
-            self.layers[name] = self.parts.layer(record, name, self.dtype if exact else self.policy)
+            self.layers[name] = self.parts.layer(record, record["name"], self.dtype if exact else self.policy)
         return self.layers[name]
 
     # What is computed

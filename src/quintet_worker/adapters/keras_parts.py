@@ -9,9 +9,20 @@ import math
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend.common import dtypes
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
+
+
+def allow_float64(allowed):
+    """Let float64 stay float64 on every engine, or not.
+
+    On all engines but TensorFlow, Keras's table of type promotion turns float64 into float32 within ops.matmul, tanh
+    and others, whatever the policy says; no public setting changes that (keras/src/backend/common/dtypes.py).
+    """
+    if keras.backend.backend() != "tensorflow":
+        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64" if allowed else "float32"
 
 
 @keras.saving.register_keras_serializable("quintet")

@@ -1,0 +1,95 @@
+"""A trained model's folder: there and back, and each way in which it can be damaged."""
+
+import json
+
+import numpy as np
+import pytest
+
+from quintet.bundle import Bundle, read_bundle, write_bundle
+from quintet.errors import BundleError, QuintetError
+from quintet.layers import Dense
+from quintet.losses import SoftmaxCrossEntropy
+from quintet.network import Net
+from quintet.runtimes import NumpyPredictor
+from quintet.weights import initial_weights
+
+NET = Net(name="n", input_shape=(4,), layers=(Dense(units=2),), loss=SoftmaxCrossEntropy())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    weights = initial_weights(NET, np.random.default_rng(0))
+    bundle = Bundle(net=NET, weights=weights, labels=["no", "yes"], card={"library": "reference"})
+    return write_bundle(tmp_path / "bundle", bundle)
+
+
+def test_a_bundle_comes_back(folder):
+    bundle = read_bundle(folder)
+    assert bundle.net == NET
+    assert list(bundle.labels) == ["no", "yes"]
+    assert bundle.card["library"] == "reference"
+    assert all(w.dtype == np.float32 for w in bundle.weights.values())
+
+
+def test_a_bundle_predicts_without_the_library_that_trained_it(folder):
+    bundle = read_bundle(folder)
+    x = np.random.default_rng(1).random((300, 4)).astype(np.float32)
+    expected = x @ bundle.weights["dense1.kernel"] + bundle.weights["dense1.bias"]
+    np.testing.assert_allclose(NumpyPredictor(bundle)(x), expected, rtol=1e-5, atol=1e-6)
+    assert NumpyPredictor(bundle)(x[:0]).shape == (0, 2)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def card(folder, **changes):
+    record = json.loads((folder / "bundle.json").read_text()) | changes
+    (folder / "bundle.json").write_text(json.dumps({k: v for k, v in record.items() if v is not None}))
+
+
+def wrong_weights(folder):
+    net = Net(name="n", input_shape=(4,), layers=(Dense(units=3),), loss=SoftmaxCrossEntropy())
+    other = Bundle(net=net, weights=initial_weights(net, np.random.default_rng(0)), labels=[], card={})
+    write_bundle(folder.parent / "other", other)
+    (folder / "weights.safetensors").write_bytes((folder.parent / "other" / "weights.safetensors").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors"),
+        (lambda f: (f / "bundle.json").unlink(), "bundle.json"),
+        (lambda f: (f / "network.json").unlink(), "network.json"),
+        (lambda f: cut(f / "weights.safetensors"), "whole bundle files"),
+        (lambda f: cut(f / "network.json"), "whole bundle files"),
+        (lambda f: (f / "bundle.json").write_text("[]"), "whole bundle files"),
+        (lambda f: (f / "network.json").write_text("[]"), "whole bundle files"),
+        (lambda f: (f / "network.json").write_text('{"format": "quintet-net", "version": 1, "name": "n",'
+                                                   ' "input_shape": 3, "layers": 1, "loss": 2}'), "whole bundle files"),
+        (lambda f: (f / "weights.safetensors").write_bytes(b"\x80\x04pickle"), "whole bundle files"),
+        (lambda f: card(f, labels=None), "labels"),
+        (lambda f: card(f, version=9), "version 9, expected a bundle of version 1"),
+        (lambda f: card(f, format="onnx"), "expected a bundle"),
+        (wrong_weights, "do not fit the network (first: dense1."),
+    ],
+)  # fmt: skip
+def test_a_damaged_bundle_is_refused_in_one_line(folder, damage, word):
+    damage(folder)
+    with pytest.raises(BundleError) as error:
+        read_bundle(folder)
+    assert "\n" not in str(error.value)
+    assert word in str(error.value)
+
+
+def test_a_folder_that_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match="make one with: quintet train"):
+        read_bundle(tmp_path)
+
+
+def test_an_unknown_layer_in_a_bundle_is_one_of_our_errors(folder):
+    record = json.loads((folder / "network.json").read_text())
+    record["layers"][0]["type"] = "dens"
+    (folder / "network.json").write_text(json.dumps(record))
+    with pytest.raises(QuintetError, match='did you mean "dense"'):
+        read_bundle(folder)
