@@ -7,14 +7,17 @@ data. Not here: which job runs when (schedule.py) and what its numbers mean (stu
 import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
+from quintet import machine
 from quintet.environments import interpreter
 from quintet.errors import StoreError
 
@@ -142,6 +145,49 @@ class Fake:
 
     def stop(self) -> None:
         """Nothing runs between two calls."""
+
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def side_by_side(
+    work: Callable[[In, Sequence[int] | None], Out], items: Sequence[In], at_once: int, launcher: Launcher
+) -> Iterator[Out]:
+    """Yield `work(item, cores)` of each item as it ends, `at_once` in threads, each on cores of its own.
+
+    Whatever stops this, Ctrl-C included, ends what they run.
+    """
+    if at_once == 1:
+        yield from (work(item, None) for item in items)
+        return
+    places: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+    for share in core_shares(at_once):
+        places.put(share)
+
+    def placed(item: In) -> Out:
+        cores = places.get()
+        try:
+            return work(item, cores)
+        finally:
+            places.put(cores)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(placed, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            launcher.stop()
+            raise
+
+
+def core_shares(at_once: int) -> list[list[int]]:
+    """Return the cores of each place: equal shares, used anew from the first where there are fewer cores than places."""
+    cores = machine.cores()
+    share = max(1, len(cores) // at_once)
+    return [cores[i * share % len(cores) :][:share] for i in range(at_once)]
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

@@ -42,6 +42,16 @@ def other_load(seconds: float = 0.3) -> float:
     return max(0.0, min(1.0, 1 - idle / total)) if total else 0.0
 
 
+def fast_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 itself (AVX-512 BF16 or AMX on x86, BF16 on Arm)."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            words = set(file.read().split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
 def cores() -> list[int]:
     """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -8,9 +8,7 @@ Not here: bfloat16, which has no ladder; and the comparison itself (rungs.py). R
 """
 
 import math
-import queue
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from quintet import machine
 from quintet.batches import batch_order, learning_rates
 from quintet.environments import LIBRARIES, library
 from quintet.job import ArrayStore, Job
-from quintet.launch import Failure, Launcher, Result
+from quintet.launch import Failure, Launcher, Result, side_by_side
 from quintet.network import Adversarial, Net
 from quintet.optimiser import Optimiser
 from quintet.rungs import RUNGS, Precision, Rung, climb, differences, read_rungs
@@ -31,6 +29,8 @@ __all__ = ["BATCH_SIZE", "RUNGS", "STEPS", "Outcome", "Parity", "Rung", "check_p
 
 STEPS: Mapping[str, int] = {"float64": 500, "float32": 50}
 BATCH_SIZE = 32  # small, so that 500 steps are cheap
+NUDGED_RUNS = 6  # a kink within reach shows in about half of them, so 1 in 64 goes unseen
+NUDGE_ULPS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +135,18 @@ def check_parity(
             single = task.precision == "float32"
             noise = replace(task.job, precision="float32") if single else replace(task.job, weights=task.twin)
             jobs |= {f"{key}-umpire": task.job, f"{key}-noise": noise}
+            jobs |= {
+                f"{key}-{role}": replace(noise, weights=path)
+                for role, path in zip(_nudges(task), task.nudged, strict=True)
+            }
             jobs |= {f"{key}-{name}": replace(task.job, library=name, precision=task.precision) for name in libraries}
     ended = _run_all(jobs, folder, launcher, at_once, timeout_s, on_progress)
 
     parities = []
     for name in libraries:
         outcomes = [
-            _outcome(name, task, *(ended[f"{key}-{r}"] for r in (name, "umpire", "noise"))) for key, task in tasks
+            _outcome(name, task, {role: ended[f"{key}-{role}"] for role in (name, "umpire", "noise", *_nudges(task))})
+            for key, task in tasks
         ]
         parities.append(
             Parity(
@@ -201,12 +206,14 @@ def ladder_weights(net: Net | Adversarial, rng: np.random.Generator) -> Weights:
 class _Task:
     """One network with its training at one precision: the umpire's job, from which the others are made.
 
-    `twin` holds the weights of a run that starts one unit in the last place away, up or down at random.
+    `twin` holds the weights of a run that starts one unit in the last place away, up or down at random; `nudged` those of
+    several that start ten away, in float32 only.
     """
 
     precision: Precision
     job: Job
     twin: Path
+    nudged: tuple[Path, ...]
 
 
 def _tasks(
@@ -224,14 +231,17 @@ def _tasks(
     weights = ladder_weights(network, rng)
     order = batch_order(len(x), batch_size, max(steps.values()), rng)
     seed = int(rng.integers(2**31))
-    up_or_down = {name: rng.choice([-1, 1], w.shape) for name, w in weights.items()}
+    signs = [{name: rng.choice([-1, 1], w.shape) for name, w in weights.items()} for _ in range(1 + NUDGED_RUNS)]
+
+    def away(start: Weights, ulps: int, up_or_down: Weights) -> Path:
+        moved = {name: w * (1 + ulps * np.finfo(w.dtype).eps * up_or_down[name]) for name, w in start.items()}
+        return store.put_set({name: w.astype(start[name].dtype) for name, w in moved.items()})
+
     tasks = []
     precision: Precision
     for precision in ("float64", "float32"):
         count = steps[precision]
         start = {name: w.astype(precision) for name, w in weights.items()}
-        ulp = np.finfo(precision).eps
-        twin = {name: (w * (1 + ulp * up_or_down[name])).astype(precision) for name, w in start.items()}
         data = {"train_x": x} if y is None else {"train_x": x, "train_y": y}
         if precision == "float32":
             data = {k: v.astype(np.float32) if v.dtype == np.float64 else v for k, v in data.items()}
@@ -248,7 +258,8 @@ def _tasks(
             seed=seed,
             ladder_steps=count,
         )
-        tasks.append(_Task(precision=precision, job=job, twin=store.put_set(twin)))
+        nudged = tuple(away(start, NUDGE_ULPS, one) for one in signs[1:]) if precision == "float32" else ()
+        tasks.append(_Task(precision=precision, job=job, twin=away(start, 1, signs[0]), nudged=nudged))
     return tasks
 
 
@@ -261,41 +272,28 @@ def _run_all(
     on_progress: Callable[[int, int, str], None] | None,
 ) -> dict[str, Result | Failure]:
     """Run `jobs`, `at_once` at a time, each on a core of its own; whatever stops this ends what runs."""
-    cores = machine.cores()
-    at_once = max(1, min(at_once, len(cores), len(jobs)))
-    free: queue.SimpleQueue[list[int] | None] = queue.SimpleQueue()
-    for n in range(at_once):
-        free.put([cores[n]] if at_once > 1 else None)
 
-    def run(key: str) -> tuple[str, Result | Failure]:
-        core = free.get()
-        try:
-            jobs[key].write(folder / key)
-            return key, launcher.run(folder / key, timeout_s, core)
-        finally:
-            free.put(core)
+    def run(key: str, cores: Sequence[int] | None) -> tuple[str, Result | Failure]:
+        jobs[key].write(folder / key)
+        return key, launcher.run(folder / key, timeout_s, cores)
 
     ended: dict[str, Result | Failure] = {}
-    with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(run, key) for key in jobs]
-        try:
-            for future in as_completed(futures):
-                key, result = future.result()
-                ended[key] = result
-                if on_progress:
-                    job = jobs[key]
-                    on_progress(len(ended), len(jobs), f"{job.library}, {job.network.name}, {job.precision}")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            launcher.stop()
-            raise
+    places = max(1, min(at_once, len(machine.cores()), len(jobs)))
+    for key, result in side_by_side(run, list(jobs), places, launcher):
+        ended[key] = result
+        if on_progress:
+            job = jobs[key]
+            on_progress(len(ended), len(jobs), f"{job.library}, {job.network.name}, {job.precision}")
     return {key: ended[key] for key in jobs}
 
 
-def _outcome(
-    name: str, task: _Task, found: Result | Failure, umpire: Result | Failure, noise: Result | Failure
-) -> Outcome:
-    job = task.job
+def _nudges(task: _Task) -> list[str]:
+    return [f"nudged{n}" for n in range(len(task.nudged))]
+
+
+def _outcome(name: str, task: _Task, ended: Mapping[str, Result | Failure]) -> Outcome:
+    """Return what came of library `name`; `ended` holds its run and the reference's, by role."""
+    job, found, umpire, noise = task.job, ended[name], ended["umpire"], ended["noise"]
     where = f"{job.network.name} with {job.optimiser.type}, {task.precision}"
     outcome = Outcome(
         library=name,
@@ -318,7 +316,8 @@ def _outcome(
     if not all(np.isfinite(w).all() for w in exact["step_n"].values()):
         return failed(Failure(kind="diverged", reason="the umpire's weights are not finite; choose a smaller rate"))
     moved = None if isinstance(noise, Failure) else read_rungs(noise)
-    rungs = climb(read_rungs(found), exact, task.precision, job.optimiser, moved)
+    nudged = [read_rungs(run) for role in _nudges(task) if isinstance(run := ended[role], Result)]
+    rungs = climb(read_rungs(found), exact, task.precision, job.optimiser, moved, nudged)
     passed = all(rung.passed for rung in rungs)
     return replace(
         outcome,

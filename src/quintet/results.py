@@ -208,7 +208,7 @@ def _row(
             summaries[metric] = summarise([v for v in values if v is not None], better, n_failed=len(failed))
     return LibraryRow(
         library=library,
-        version=next((t.versions[_own(library)] for t in good if _own(library) in t.versions), None),
+        version=next((t.versions[version_key(library)] for t in good if version_key(library) in t.versions), None),
         threads=runs[0].threads if runs else 0,
         n=len(runs),
         n_failed=len(failed),
@@ -240,7 +240,12 @@ def deviation_interval(values: Sequence[float], level: float = 0.95) -> Interval
     return Interval(low=low, high=high, level=level, method="chi-squared")
 
 
-def _own(library: str) -> str:
+def version_key(library: str) -> str:
+    """Return under which name a run's versions hold the library's own.
+
+    >>> version_key("keras-jax"), version_key("reference")
+    ('keras', 'numpy')
+    """
     return library.split("-")[0] if library != "reference" else "numpy"
 
 

@@ -2,13 +2,13 @@
 
 Rules
 * A distance is relative to the umpire's array; one that is nearly zero is measured against its rung's scale.
-* Tolerances are fixed before the run. Those of float32, and of the weights after Adam's steps, widen for an array on
-  which rounding alone does more: the umpire's own float32 run, or its twin started one unit in the last place away.
+* Tolerances are fixed before the run. Those of float32, and of the weights after Adam's steps, widen for an array that
+  rounding alone moves further: see climb().
 Not here: making the runs (parity.py). Reasons for each number: docs/parity.md.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +37,7 @@ class Rung:
         max_relative_difference: the greatest distance of any array on this rung.
         worst_parameter: the array that is furthest beyond its tolerance, or nearest to it.
         difference, tolerance: that array's.
-        widened: {name: tolerance} of the arrays that passed only because rounding alone moves them by a tenth of that.
+        widened: {name: tolerance} of the arrays that are beyond 1e-5 (1e-10), and within what rounding alone excuses.
         fault: what made a comparison impossible (a missing array, a wrong shape or type, not a number), or None.
     """
 
@@ -90,17 +90,30 @@ def tolerance(rung: str, precision: Precision, optimiser: Optimiser) -> float:
 
 
 def climb(
-    found: Rungs, umpire: Rungs, precision: Precision, optimiser: Optimiser, noise: Rungs | None = None
+    found: Rungs,
+    umpire: Rungs,
+    precision: Precision,
+    optimiser: Optimiser,
+    noise: Rungs | None = None,
+    nudged: Sequence[Rungs] = (),
 ) -> tuple[Rung, ...]:
     """Compare `found` with `umpire` rung by rung; the first rung that fails is the last one returned.
 
     Args:
         noise: the same job as rounding alone changes it (the reference's float32 run, or its twin in float64); where it
             counts, an array's tolerance is at least ten times its distance there.
+        nudged: float32 runs of the reference that start ten units in the last place away; an array's tolerance is at
+            least its distance there. They show where a relu or a maximum stands so near its kink that rounding decides.
     """
     rungs = []
     for name in RUNGS:
-        rungs.append(_rung(name, found[name], umpire[name], precision, optimiser, noise[name] if noise else None))
+        base, exact = tolerance(name, precision, optimiser), umpire[name]
+        allowed = dict.fromkeys(exact, base)
+        if base > FLOAT64_TOLERANCE:
+            runs = [(1, run[name]) for run in nudged] + ([(NOISE_FACTOR, noise[name])] if noise else [])
+            for factor, run in runs:
+                allowed = {key: max(allowed[key], factor * d) for key, d in differences(run, exact).items()}
+        rungs.append(_rung(name, found[name], exact, precision, base, allowed))
         if not rungs[-1].passed:
             break
     return tuple(rungs)
@@ -124,9 +137,8 @@ def read_rungs(result: Result) -> Rungs:
 
 
 def _rung(
-    name: str, found: Weights, exact: Weights, precision: Precision, optimiser: Optimiser, noise: Weights | None
+    name: str, found: Weights, exact: Weights, precision: Precision, base: float, allowed: Mapping[str, float]
 ) -> Rung:
-    base = tolerance(name, precision, optimiser)
     fault = next(
         ((key, words) for key in exact if (words := _fault(name, found.get(key), exact[key], precision))), None
     )
@@ -145,9 +157,6 @@ def _rung(
             fault=fault[1],
         )
     apart = differences(found, exact)
-    allowed = dict.fromkeys(exact, base)
-    if noise and base > FLOAT64_TOLERANCE:
-        allowed = {key: max(base, NOISE_FACTOR * distance) for key, distance in differences(noise, exact).items()}
     worst = max(exact, key=lambda key: apart[key] / allowed[key] if allowed[key] else apart[key])
     return Rung(
         name=name,

@@ -5,21 +5,18 @@ kill at any moment loses at most the trials that were running.
 """
 
 import json
-import queue
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from quintet import machine
 from quintet.errors import StoreError, StudyError
 from quintet.job import ArrayStore
-from quintet.launch import Failure, Launcher, Local, Result
+from quintet.launch import Failure, Launcher, Local, Result, side_by_side
 from quintet.parity import Parity, check_parity
 from quintet.store import Store, now
 from quintet.study import Study, Trial, plan
@@ -36,8 +33,6 @@ from quintet.trials import (
 )
 
 QUIET_WAIT_S = 20
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,25 +246,18 @@ def run_trials(
     finished = store.finished()
     pending = [trial for trial in trials if trial.id not in finished]
     done = len(trials) - len(pending)
-    places: queue.SimpleQueue[list[int] | None] = queue.SimpleQueue()
-    for cores in core_shares(study.at_once):
-        places.put(cores)
 
-    def one(trial: Trial) -> tuple[Trial, Result | Failure, float | None]:
-        cores = places.get()
-        try:
-            job = train_job(bench, study, trial, threads[trial.network, trial.library])
-            folder = store.folder / "trials" / trial.id
-            content = json.dumps(job.record(folder), indent=1, sort_keys=True)
-            outcome = finished_job(folder, content)
-            if outcome:
-                return trial, outcome, None
-            shutil.rmtree(folder, ignore_errors=True)
-            job.write(folder)
-            load = wait_for_quiet(study.max_load) if study.at_once == 1 else None
-            return trial, launcher.run(folder, study.timeout_s, cores), load
-        finally:
-            places.put(cores)
+    def one(trial: Trial, cores: Sequence[int] | None) -> tuple[Trial, Result | Failure, float | None]:
+        job = train_job(bench, study, trial, threads[trial.network, trial.library])
+        folder = store.folder / "trials" / trial.id
+        content = json.dumps(job.record(folder), indent=1, sort_keys=True)
+        outcome = finished_job(folder, content)
+        if outcome:
+            return trial, outcome, None
+        shutil.rmtree(folder, ignore_errors=True)
+        job.write(folder)
+        load = wait_for_quiet(study.max_load) if study.at_once == 1 else None
+        return trial, launcher.run(folder, study.timeout_s, cores), load
 
     on_event(Event(phase="trials", done=done, total=len(trials)))
     for trial, outcome, load in side_by_side(one, pending, study.at_once, launcher):
@@ -282,31 +270,6 @@ def run_trials(
         done += 1
         text = f"{trial.id}: {outcome.kind if isinstance(outcome, Failure) else 'ok'}"
         on_event(Event(phase="trials", done=done, total=len(trials), text=text))
-
-
-def side_by_side(work: Callable[[In], Out], items: Sequence[In], at_once: int, launcher: Launcher) -> Iterator[Out]:
-    """Yield `work(item)` of each item as it ends, `at_once` in threads; whatever stops this ends what they run."""
-    if at_once == 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            launcher.stop()
-            raise
-
-
-def core_shares(at_once: int) -> list[list[int] | None]:
-    """Return the cores of each place: all of them for one, else equal shares."""
-    cores = machine.cores()
-    if at_once == 1:
-        return [None]
-    share = max(1, len(cores) // at_once)
-    return [cores[i * share % len(cores) :][:share] for i in range(at_once)]
 
 
 def wait_for_quiet(max_load: float) -> float:

@@ -41,7 +41,7 @@ class Study(BaseModel):
         max_load: wait while others use more of the processor than this share; the load is recorded either way.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)  # one form, whoever wrote it
 
     name: str = "study"
     system: str

@@ -7,6 +7,7 @@ validation split; the test figures are of all seeds, and play no part in the cho
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from quintet import machine
 from quintet.bundle import Bundle, write_bundle
 from quintet.errors import StudyError
 from quintet.network import Net
@@ -101,6 +102,14 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Tra
         chosen_seed=chosen.seed if chosen else None,
         bundle=bundle,
     )
+
+
+def fitting_precision(system: str, network: str, library: str, data: str | None, device: str) -> str:
+    """Return "bfloat16" where the recipe says that `library` gains by it and this processor computes it, else "float32"."""
+    found = load_system(system)
+    recipe = found.recipe(network, found.prepare(data))
+    fits = library in recipe.bfloat16 and device == "cpu" and machine.fast_bfloat16()
+    return "bfloat16" if fits else "float32"
 
 
 def _weights(folder: Path, trial: TrialRow) -> dict:

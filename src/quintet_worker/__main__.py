@@ -66,7 +66,9 @@ def run(folder):
             "status": "ok",
             "versions": adapter.versions(),
             # From the parent's call to a built model: interpreter, numpy and the library are all in it.
-            "start_up_s": time.time() - float(os.environ["QUINTET_STARTED"]) if "QUINTET_STARTED" in os.environ else None,
+            "start_up_s": time.time() - float(os.environ["QUINTET_STARTED"])
+            if "QUINTET_STARTED" in os.environ
+            else None,
             "import_s": imported - begun,
             "build_s": built - imported,
         }

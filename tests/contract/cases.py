@@ -4,6 +4,7 @@ Small, odd-sided and awkward on purpose. All from fixed seeds, all read-only.
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -141,7 +142,7 @@ def weights_of(net, seed=0):
     return {name: frozen(array) for name, array in weights.items()}
 
 
-def batches_of(net, steps, seed=1, batch=BATCH):
+def batches_of(net, steps, seed=1, batch=BATCH) -> tuple[Any, Any, Any]:
     """Return (x, y, extra) with a leading axis of `steps`; bytes for a network that begins with Rescale."""
     rng = np.random.default_rng(seed)
     if isinstance(net, Adversarial):
@@ -160,7 +161,7 @@ def batches_of(net, steps, seed=1, batch=BATCH):
     return frozen(x), frozen(y), [frozen(mask) for mask in masks]
 
 
-def batch_of(net, seed=1, batch=BATCH):
+def batch_of(net, seed=1, batch=BATCH) -> tuple[Any, Any, Any]:
     """Return one batch."""
     x, y, extra = batches_of(net, 1, seed, batch)
     return x[0], None if y is None else y[0], [array[0] for array in extra]

@@ -109,7 +109,7 @@ def test_a_worker_without_the_memory_it_asks_for(job, interpreter):
         ("kill -11 $$", "signal 11"),
         ("echo first; echo Illegal instruction in kernel >&2; exit 3", "exit code 3 without a result: Illegal"),
         ("exit 0", "no output"),
-        ("echo '{\"status\": \"ok\"' > $3/result.json", "exit code 0"),  # half a result is none
+        ('echo \'{"status": "ok"\' > $3/result.json', "exit code 0"),  # half a result is none
     ],
 )
 def test_a_worker_that_dies_is_a_crash_with_its_last_words(job, interpreter, script, word):

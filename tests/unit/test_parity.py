@@ -119,6 +119,17 @@ def test_float32_widens_only_for_the_array_that_rounding_moves():
     assert (rung.worst_parameter, rung.passed) == ("a.kernel", False)
 
 
+def test_float32_allows_what_a_nudged_run_does_at_a_kink_and_float64_does_not():
+    flipped = rungs_of(step_n={"a.bias": np.full(2, 0.5 * (1 + 1e-3))})
+    found = rungs_of(step_n={"a.bias": np.full(2, 0.5 * (1 + 9e-4))})
+    single = {name: {k: v.astype(np.float32) for k, v in arrays.items()} for name, arrays in found.items()}
+    assert not climb(single, rungs_of(), "float32", SGD())[-1].passed
+    rung = climb(single, rungs_of(), "float32", SGD(), nudged=[rungs_of(), flipped])[-1]
+    assert rung.passed
+    assert rung.widened == {"a.bias": pytest.approx(1e-3)}
+    assert not climb(found, rungs_of(), "float64", SGD(), nudged=[rungs_of(), flipped])[-1].passed
+
+
 def test_float64_never_widens_under_sgd_and_does_under_adam():
     noise = rungs_of(step_n={"a.bias": np.full(2, 0.5 * (1 + 1e-8))})
     found = rungs_of(step_n={"a.bias": np.full(2, 0.5 * (1 + 2e-8))})
@@ -286,7 +297,7 @@ def test_jobs_run_at_once_each_on_a_core_of_its_own(tmp_path, monkeypatch):
     )  # fmt: skip
     assert len(met) == 2
     assert set(used) == {(0,), (1,)}
-    assert [(done, total) for done, total, _ in said] == [(n, 6) for n in range(1, 7)]
+    assert [(done, total) for done, total, _ in said] == [(n, 12) for n in range(1, 13)]
     assert {text for _, _, text in said} >= {"torch, tiny, float64", "reference, tiny, float32"}
 
 

@@ -75,7 +75,9 @@ def test_an_unsupported_precision_is_in_the_results(run, tiny_study):
 
 def test_a_hung_trial_is_ended_and_the_next_one_runs(run, tiny_study):
     def hang(job, record):
-        return Failure(kind="timeout", reason="did not end within 1 s") if record["seed"] == first else answer(job, record)
+        return (
+            Failure(kind="timeout", reason="did not end within 1 s") if record["seed"] == first else answer(job, record)
+        )
 
     study = tiny_study(libraries=["torch"])
     from quintet.trials import streams
@@ -241,7 +243,9 @@ def test_more_threads_than_cores(run, tiny_study):
 
 
 def test_an_unknown_network(run, tiny_study):
-    refused(lambda: run(tiny_study(networks=["plane"])), StudyError, 'network "plane" for tiny', 'did you mean "plain"?')
+    refused(
+        lambda: run(tiny_study(networks=["plane"])), StudyError, 'network "plane" for tiny', 'did you mean "plain"?'
+    )
 
 
 def test_side_by_side_each_trial_has_cores_of_its_own(run, tiny_study, monkeypatch):

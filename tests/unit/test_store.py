@@ -1,10 +1,10 @@
 """The study's folder: one writer, whole writes, and one line for whatever cannot be read or written."""
 
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
-import os
 from pathlib import Path
 
 import numpy as np

@@ -35,10 +35,12 @@ def same(one, other) -> bool:
 
 
 def test_a_step_is_the_same_alone_and_in_a_group():
-    whole = make().batches(0, 9)
+    whole: tuple = make().batches(0, 9)
     for step in range(9):
         alone = make().batches(step, 1)
-        assert same(alone, (whole[0][step : step + 1], whole[1][step : step + 1], [m[step : step + 1] for m in whole[2]]))
+        assert same(
+            alone, (whole[0][step : step + 1], whole[1][step : step + 1], [m[step : step + 1] for m in whole[2]])
+        )
 
 
 def test_pixels_and_labels_are_those_of_the_order():

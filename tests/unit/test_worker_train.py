@@ -64,6 +64,11 @@ def job(tiny, tiny_study, tmp_path):
     return make
 
 
+def outcome(folder: str) -> dict[str, Any]:
+    """Run a job in this process."""
+    return worker.run(folder)
+
+
 @pytest.fixture
 def here(monkeypatch):
     """Let the worker's code run in this process: what it sets in the environment is put back."""
@@ -72,7 +77,7 @@ def here(monkeypatch):
 
 def test_a_result_holds_every_figure(job, here):
     folder = job(save_weights=True)
-    result = worker.run(str(folder))
+    result = outcome(str(folder))
     assert result["status"] == "ok"
     assert np.load(folder / result["files"]["losses"]).shape == (8,)
     assert np.load(folder / result["files"]["validation_outputs"]).shape == (2, 30, 3)
@@ -87,22 +92,22 @@ def test_a_result_holds_every_figure(job, here):
 
 
 def test_training_learns_and_repeats_bit_for_bit(job, here):
-    one, two = worker.run(str(job())), worker.run(str(job()))
+    one, two = outcome(str(job())), outcome(str(job()))
     losses = np.load(job() / one["files"]["losses"])
     assert losses[-1] < 0.7 * losses[0]
     assert one["weights_sha256"] == two["weights_sha256"]
-    assert worker.run(str(job(precision="float64")))["weights_sha256"] != one["weights_sha256"]
+    assert outcome(str(job(precision="float64")))["weights_sha256"] != one["weights_sha256"]
 
 
 def test_a_short_job_only_tells_how_fast_training_is(job, here):
-    result = worker.run(str(job(steps=3)))
+    result = outcome(str(job(steps=3)))
     assert np.load(job(steps=3) / result["files"]["losses"]).shape == (3,)
     assert "test_outputs" not in result["files"]
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_loss_that_is_no_number_is_diverged(job, here):
-    result = worker.run(str(job("wild")))
+    result = outcome(str(job("wild")))
     assert (result["status"], result["kind"]) == ("failure", "diverged")
     assert "step" in result["reason"]
     json.dumps(result, allow_nan=False)
@@ -110,7 +115,7 @@ def test_a_loss_that_is_no_number_is_diverged(job, here):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_weights_that_are_no_numbers_after_the_last_step_are_diverged_too(job, here):
-    result = worker.run(str(job("wild", epochs=0.25)))  # one step: its loss was taken before it
+    result = outcome(str(job("wild", epochs=0.25)))  # one step: its loss was taken before it
     assert result["kind"] == "diverged"
     assert "weights" in result["reason"] or "outputs" in result["reason"]
 
@@ -123,7 +128,7 @@ def test_numerical_precision_without_a_size_to_compare_with_is_none():
 
 
 def test_a_precision_that_the_library_has_not_is_unsupported(job, here):
-    result = worker.run(str(job(precision="bfloat16")))
+    result = outcome(str(job(precision="bfloat16")))
     assert (result["kind"], result["reason"]) == ("unsupported", "numpy has no bfloat16")
 
 
@@ -132,7 +137,7 @@ class Broken(Reference):
 
     error: Exception
 
-    def build(self, *args: Any) -> None:
+    def build(self, network, optimiser, precision, threads, device):
         raise self.error
 
 
@@ -148,7 +153,7 @@ class Broken(Reference):
 def test_whatever_a_library_raises_is_told_by_its_kind(job, here, monkeypatch, error, kind, word):
     monkeypatch.setattr(Broken, "error", error, raising=False)
     monkeypatch.setattr(adapters, "create", lambda name: Broken())
-    result = worker.run(str(job()))
+    result = outcome(str(job()))
     assert result["kind"] == kind
     assert word in result["reason"]
     assert "\n" not in result["reason"]
@@ -159,12 +164,12 @@ def test_a_library_that_cannot_be_imported_is_the_environments_fault(job, here, 
         raise ImportError("libtorch.so: cannot open shared object file")
 
     monkeypatch.setattr(adapters, "create", create)
-    result = worker.run(str(job()))
+    result = outcome(str(job()))
     assert result["kind"] == "environment"
     assert "reference cannot be imported here: libtorch.so" in result["reason"]
 
 
 def test_the_threads_are_set_before_a_library_reads_them(job, here):
-    worker.run(str(job()))
+    outcome(str(job()))
     assert all(os.environ[name] == "1" for name in worker.THREAD_VARIABLES)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""

@@ -19,7 +19,11 @@ def test_a_job_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [({"version": 2}, "version 2, expected 1"), ({"version": None}, "version None"), ({"sed": 1}, "unknown job keys sed")],
+    [
+        ({"version": 2}, "version 2, expected 1"),
+        ({"version": None}, "version None"),
+        ({"sed": 1}, "unknown job keys sed"),
+    ],
 )
 def test_a_job_that_is_not_understood_is_refused(tmp_path, changes, word):
     job(tmp_path, **changes)

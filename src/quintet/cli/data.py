@@ -37,7 +37,7 @@ def list_(json: AsJson = False) -> None:
         table.add_row(
             row["name"], row["title"], row["licence"], row["where"] or f"not here: quintet data get {row['name']}"
         )
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @data.command()

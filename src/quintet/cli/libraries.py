@@ -27,4 +27,4 @@ def libraries(json: AsJson = False) -> None:
     table = Table("library", "version", "to install it")
     for row in rows:
         table.add_row(row["library"], row["version"] or "not installed", "" if row["version"] else row["install"])
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -29,8 +29,7 @@ def report(
     if json:
         print_json({**to_json(result), "report": str(path)})
     else:
-        print_summary(result, talk())
-        talk().print(f"Report: {path}")
+        print_summary(result, talk(), path)
 
 
 def recommend(

@@ -22,7 +22,7 @@ def talk() -> "Console":
     """Return the console for people: standard error, so that standard output stays clean."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)  # "quintet[torch]" is text, not a style
 
 
 def print_json(record: Any) -> None:

@@ -59,5 +59,4 @@ def run_and_show(study: "Study", folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({**to_json(result), "folder": str(folder), "report": str(report)})
     else:
-        print_summary(result, talk())
-        talk().print(f"Report: {report}")
+        print_summary(result, talk(), report)

@@ -30,7 +30,12 @@ def train(
     epochs: Annotated[
         float | None, typer.Option(help="Passes over the training data; default: the network's recipe.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="float32, float64 or bfloat16.")] = "float32",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="float32, float64, bfloat16; auto: bfloat16 where it was seen to gain and the processor has it."
+        ),
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all cores.")] = None,
     at_once: Annotated[int, typer.Option(help="Seeds side by side, each on cores of its own.")] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -44,7 +49,7 @@ def train(
     from quintet import machine
     from quintet.study import make_study
     from quintet.system import check_network, load_system
-    from quintet.training import train_network
+    from quintet.training import fitting_precision, train_network
 
     found = load_system(system)
     chosen = check_network(found, network or found.default_network)
@@ -59,7 +64,9 @@ def train(
             "seeds": seeds,
             "data": data or None,
             "epochs": epochs,
-            "precision": precision,
+            "precision": fitting_precision(system, chosen, name, data or None, device)
+            if precision == "auto"
+            else precision,
             "threads": threads or max(1, len(machine.cores()) // max(1, at_once)),
             "at_once": at_once,
             "device": device,

@@ -77,11 +77,12 @@ def markdown(study: ActivationStudy) -> str:
     n = study.activations[0].accuracy.n
     return "\n\n".join(
         [
-            "# Six activations on handwritten digits",
+            f"# {len(study.activations)} activations on handwritten digits",
             *sentences(study),
             f"Network: the survey's CNN + softmax (LeNet-5). Library: {study.library} {study.version}; machine: {where}. Adam,"
             f" {study.epochs:g} epochs, cosine rate, initial weights matched to the activation, rate chosen per activation on"
-            f" the validation split from {len(rates)} rates, then {n} fresh paired seeds; the test set was opened once, after that.",
+            f" the validation split from {len(rates)} rates, then {n} fresh paired seeds; the test set was opened once, after"
+            " that.",
             "\n".join(rows),
             "Validation accuracy at each rate of the grid (mean over the tuning seeds; the test set was not there):",
             "\n".join(grid),

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from quintet.metrics import METRICS
+from quintet.results import version_key
 from quintet.schedule import Event, OnEvent, run_study, silent
 from quintet.statistics import Summary, summarise
 from quintet.store import Store, TrialRow
@@ -226,7 +227,7 @@ def _read(
             )
         )
     activations.sort(key=lambda a: -(a.accuracy.mean or 0.0))
-    version = next((t.versions.get(library.split("-")[0]) for t in final if t.versions), None)
+    version = next((t.versions.get(version_key(library)) for t in final if t.versions), None)
     return ActivationStudy(
         preset=preset,
         data=data,

@@ -138,6 +138,7 @@ def best_recipe(shape: Shape) -> Recipe:
         if large(shape)
         else {"shift": 0.5, "rotation": 8, **stretch},
         initial="he",
+        bfloat16=("torch",),
     )
 
 

@@ -35,7 +35,7 @@ def load_reader(bundle: Path) -> tuple[Predictor, ReaderSettings]:
     try:
         record = json.loads((bundle / "reader.json").read_text())
         size, temperature = int(record["size"]), float(record["temperature"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(
             f"received {bundle}, expected a reader.json in it ({error}); train it again: quintet train digits"
         ) from None

@@ -4,6 +4,10 @@ The steps are a Python loop and no lax.scan: inside a while loop XLA's CPU compi
 (https://github.com/jax-ml/jax/issues/12868). 64-bit types are enabled throughout, so each array names its type.
 """
 
+# pyright takes `import jax` here for this very file, and None for the type of parameters that only some layers have.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportArgumentType=false
+# pyright: reportPossiblyUnboundVariable=false, reportOptionalMemberAccess=false
+
 import math
 import os
 

@@ -39,6 +39,12 @@ def gelu(x):
 
 
 @keras.saving.register_keras_serializable("quintet")
+def softplus(x):
+    """log(1 + exp(x)); PyTorch's own is x itself beyond 20, and elsewhere logaddexp has no slope of 1/2 at 0."""
+    return ops.logaddexp(x, ops.zeros_like(x)) if keras.backend.backend() == "torch" else ops.softplus(x)
+
+
+@keras.saving.register_keras_serializable("quintet")
 class LeakyReLU(keras.layers.Layer):
     """Leaky ReLU; written out because TensorFlow's slope is a float32 and JAX's slope at 0 is the right one."""
 
@@ -131,7 +137,7 @@ def _activation(record, options):
         return LeakyReLU(record["alpha"], **options)
     if kind == "elu":
         return keras.layers.ELU(record["alpha"], **options)
-    return keras.layers.Activation({"selu": selu, "gelu": gelu}.get(kind, kind), **options)
+    return keras.layers.Activation({"selu": selu, "gelu": gelu, "softplus": softplus}.get(kind, kind), **options)
 
 
 LAYERS = {

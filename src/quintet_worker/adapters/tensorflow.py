@@ -85,7 +85,7 @@ class TensorFlow(Adapter):
             variable.assign(np.asarray(weights[name], self.dtype.as_numpy_dtype))
         for slot in itertools.chain.from_iterable(self.slots.values()):
             slot.assign(self.tf.zeros_like(slot))
-        self.counts = {part: 0 for part in self.trainable}
+        self.counts = dict.fromkeys(self.trainable, 0)
 
     def steps(self, batches, learning_rates):
         x, y, extra = batches
@@ -295,8 +295,9 @@ class TensorFlow(Adapter):
             return tf.where(x > 0, x, self._constant(layer["alpha"]) * x)  # the kernel's alpha is a float32
         if kind == "selu" or (kind == "elu" and layer["alpha"] != 1):
             alpha, scale = (SELU_ALPHA, SELU_SCALE) if kind == "selu" else (layer["alpha"], 1.0)
+            # tf.nn.selu's slope at 0 is the right one, the reference's the left.
             below = self._constant(alpha, x.dtype) * tf.math.expm1(tf.minimum(x, 0))
-            return self._constant(scale, x.dtype) * tf.where(x > 0, x, below)  # tf.nn.selu's slope at 0 is the right one
+            return self._constant(scale, x.dtype) * tf.where(x > 0, x, below)
         if kind == "gelu":
             half, root = self._constant(0.5, x.dtype), self._constant(math.sqrt(0.5), x.dtype)
             return half * x * (1 + tf.math.erf(root * x))

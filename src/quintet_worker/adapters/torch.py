@@ -3,6 +3,10 @@
 BatchNorm's running variance is the population's here, so it is updated by hand: torch keeps the sample's.
 """
 
+# pyright takes `import torch` here for this very file, and None for the type of parameters that only some layers have.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportArgumentType=false
+# pyright: reportPossiblyUnboundVariable=false, reportOptionalMemberAccess=false
+
 import ctypes
 import math
 import os
