@@ -159,7 +159,11 @@ def side_by_side(
     Whatever stops this, Ctrl-C included, ends what they run.
     """
     if at_once == 1:
-        yield from (work(item, None) for item in items)
+        try:
+            yield from (work(item, None) for item in items)
+        except BaseException:
+            launcher.stop()
+            raise
         return
     places: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
     for share in core_shares(at_once):

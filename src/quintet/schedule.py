@@ -71,6 +71,8 @@ def run_study(
     system = system or load_system(study.system)
     study = complete(study, system)
     prepared = prepared or system.prepare(study.data)
+    # The data's name is fixed with the first trial: "the best at hand" may be another set tomorrow.
+    study = study.model_copy(update={"data": prepared.name})
     with Store(folder, create=True) as store, store.locked():
         begin(store, study, prepared)
         bench = make_bench(study, system, prepared, folder)

@@ -1,10 +1,11 @@
 -- One study, one file; any SQLite tool opens it. Format history: user_version 1, 2026-11.
+-- Two programs may create it at the same moment: hence IF NOT EXISTS.
 -- Raw values are kept for every trial; whatever a report shows is worked out from these rows.
-CREATE TABLE machine (
+CREATE TABLE IF NOT EXISTS machine (
     fingerprint TEXT PRIMARY KEY,
     description TEXT NOT NULL          -- JSON: processor, cores, memory, system
 );
-CREATE TABLE study (
+CREATE TABLE IF NOT EXISTS study (
     digest TEXT PRIMARY KEY,           -- SHA-256 of the study's settings, fixed before the first trial
     name TEXT NOT NULL,
     system TEXT NOT NULL,
@@ -13,7 +14,7 @@ CREATE TABLE study (
     machine TEXT NOT NULL REFERENCES machine (fingerprint),
     begun TEXT NOT NULL
 );
-CREATE TABLE trial (
+CREATE TABLE IF NOT EXISTS trial (
     id TEXT PRIMARY KEY,               -- "survey.torch.seed0", "survey.torch.seed0.repeat1"
     position INTEGER NOT NULL UNIQUE,  -- the order in which they run: libraries interleaved
     network TEXT NOT NULL,
@@ -24,7 +25,7 @@ CREATE TABLE trial (
     precision TEXT NOT NULL,
     device TEXT NOT NULL
 );
-CREATE TABLE run (
+CREATE TABLE IF NOT EXISTS run (
     trial TEXT PRIMARY KEY REFERENCES trial (id),
     status TEXT NOT NULL CHECK (status IN ('ok', 'environment', 'unsupported', 'timeout', 'memory', 'diverged', 'crash')),
     reason TEXT,                       -- of a failure
@@ -34,14 +35,14 @@ CREATE TABLE run (
     versions TEXT,                     -- JSON
     weights_sha256 TEXT                -- of the final weights
 );
-CREATE TABLE metric (
+CREATE TABLE IF NOT EXISTS metric (
     trial TEXT NOT NULL REFERENCES trial (id),
     name TEXT NOT NULL,
     value REAL,                        -- NULL: could not be measured
     source TEXT,                       -- for energy: measured:rapl or unavailable
     PRIMARY KEY (trial, name)
 );
-CREATE TABLE series (
+CREATE TABLE IF NOT EXISTS series (
     trial TEXT NOT NULL REFERENCES trial (id),
     name TEXT NOT NULL,                -- "validation_accuracy", "loss"
     step INTEGER NOT NULL,
@@ -49,7 +50,7 @@ CREATE TABLE series (
     value REAL,
     PRIMARY KEY (trial, name, step)
 );
-CREATE TABLE parity (
+CREATE TABLE IF NOT EXISTS parity (
     network TEXT NOT NULL,
     library TEXT NOT NULL,
     precision TEXT NOT NULL,
@@ -61,7 +62,7 @@ CREATE TABLE parity (
     version TEXT,
     PRIMARY KEY (network, library, precision)
 );
-CREATE TABLE sweep (
+CREATE TABLE IF NOT EXISTS sweep (
     network TEXT NOT NULL,
     library TEXT NOT NULL,
     threads INTEGER NOT NULL,
@@ -69,7 +70,7 @@ CREATE TABLE sweep (
     reason TEXT,
     PRIMARY KEY (network, library, threads)
 );
-CREATE VIEW result AS                  -- one row per trial, for a quick look
+CREATE VIEW IF NOT EXISTS result AS                  -- one row per trial, for a quick look
     SELECT t.id, t.network, t.library, t.seed, r.status, r.reason,
         max(CASE m.name WHEN 'accuracy' THEN m.value END) AS accuracy,
         max(CASE m.name WHEN 'training_images_per_s' THEN m.value END) AS training_images_per_s,

@@ -4,7 +4,7 @@ The trials are a study like any other, so they resume after a kill. The bundle h
 validation split; the test figures are of all seeds, and play no part in the choice.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from quintet import machine
@@ -47,10 +47,12 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Tra
             f"received {len(study.libraries)} libraries and {len(study.networks)} networks to train, expected one of each"
         )
     # No claim of speed comes of this, so it does not wait for a quiet machine.
-    study = study.model_copy(update={"save_weights": True, "parity": False, "repeats": 0, "max_load": 1.0})
     prepared = system.prepare(study.data)
+    settings = {"save_weights": True, "parity": False, "repeats": 0, "max_load": 1.0, "data": prepared.name}
+    study = study.model_copy(update=settings)
     network, library = study.networks[0], study.libraries[0]
     recipe = system.recipe(network, prepared)
+    recipe = replace(recipe, epochs=study.epochs or recipe.epochs)
     if not isinstance(recipe.net, Net):
         raise StudyError(f'received the pair "{network}", expected a single network; its system trains it')
     run_study(study, folder, on_event=on_event, system=system, prepared=prepared)

@@ -12,7 +12,7 @@ class Stopwatch(object):
 
     def __init__(self):
         self.seconds = 0.0
-        self._since = None
+        self._since = 0.0
 
     def start(self):
         self._since = now()

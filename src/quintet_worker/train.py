@@ -36,7 +36,7 @@ def train(folder, job, adapter):
     adapter.load(weights)
     warm_up(adapter, feed, pieces, rates, [data[s + "_x"] for s in ("validation", "test") if s + "_x" in data])
     adapter.load(weights)
-    result = {"compile_s": clock.now() - begun}
+    result = {"compile_s": clock.now() - begun}  # type: dict
 
     losses, curve, laps = run(adapter, feed, pieces, rates, job.get("evaluate_at") or [], data.get("validation_x"))
     result["files"] = {"losses": wire.write_array(folder, "losses", losses)}
@@ -139,7 +139,7 @@ def measured_prediction(adapter, x, measure):
     begun = clock.now()
     outputs = predict(adapter, x)
     passes = [clock.now() - begun]
-    result = {"outputs": outputs}
+    result = {"outputs": outputs}  # type: dict
     for _ in range(measure.get("inference_passes", 0)):
         begun = clock.now()
         predict(adapter, x)

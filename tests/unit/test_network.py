@@ -1,5 +1,7 @@
 """A Net checks its shapes when it is made; what does not fit is told by layer, with both shapes."""
 
+from typing import Any
+
 import pytest
 
 from quintet.errors import NetworkError
@@ -153,7 +155,10 @@ def dense(inputs: int, outputs: int, loss: Loss, *before: Layer) -> Net:
     ],
 )
 def test_a_pair_that_does_not_fit(settings, word):
-    usual = {"generator": dense(2, 4, MeanSquaredError()), "discriminator": dense(4, 1, BinaryCrossEntropy())}
+    usual: dict[str, Any] = {
+        "generator": dense(2, 4, MeanSquaredError()),
+        "discriminator": dense(4, 1, BinaryCrossEntropy()),
+    }
     Adversarial(name="fits", **usual)
     with pytest.raises(NetworkError, match=word):
         Adversarial(name="pair", **(usual | settings))

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,36 @@ def test_a_result_that_a_kill_kept_from_the_store_is_taken(run, tiny_study):
     assert (after.status, after.weights_sha256, after.metrics) == ("ok", before.weights_sha256, before.metrics)
 
 
+@pytest.mark.parametrize("place", ["launch", "record"])
+@pytest.mark.parametrize("at", range(5))
+def test_stopped_at_any_trial_a_study_ends_with_the_same_rows(tiny, tiny_study, tmp_path, monkeypatch, place, at):
+    study = tiny_study(libraries=["torch", "jax"], seeds=2, repeats=1)
+    run_whole = partial(run_study, study, system=tiny, prepared=tiny.prepare())
+    run_whole(tmp_path / "whole", launcher=Fake(answer))
+    fake = Fake(answer)
+    count = iter(range(100))
+
+    def interrupted(*arguments):
+        if next(count) == at:
+            raise KeyboardInterrupt
+        return arguments
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if place == "launch":
+            fake.answer = lambda job, record: answer(*interrupted(job, record))
+        else:
+            record = Store.record_run
+            patch.setattr(Store, "record_run", lambda *arguments: record(*interrupted(*arguments)))
+        run_whole(tmp_path / "cut", launcher=fake)
+    fake.answer = answer
+    run_whole(tmp_path / "cut", launcher=fake)
+    assert len(fake.seen) == 7  # six trials and the one that was lost
+    whole, cut = (
+        [(t.id, t.status, t.weights_sha256, t.metrics) for t in trials(tmp_path / name)] for name in ("whole", "cut")
+    )
+    assert whole == cut
+
+
 @pytest.mark.parametrize("spoil", ["job.json", "result.json"])
 def test_a_result_of_another_job_or_half_a_result_is_not_taken(run, tiny_study, spoil):
     study = tiny_study(seeds=1, libraries=["reference"])
@@ -212,6 +244,17 @@ def test_another_study_in_the_folder_is_refused_and_says_what_differs(run, tiny_
     run(tiny_study(libraries=["torch"]), Fake(answer))
     changed = tiny_study(libraries=["torch"], seeds=3)
     refused(lambda: run(changed, Fake(answer)), StoreError, "differs in seeds", "--out")
+
+
+def test_another_data_set_in_the_folder_is_refused(tiny, tiny_study, tmp_path):
+    """With no data set named the best at hand is taken, and that may have changed since the study began."""
+    study = tiny_study(libraries=["torch"])
+    run_study(study, tmp_path, launcher=Fake(answer), system=tiny, prepared=tiny.prepare())
+    other = replace(tiny.prepare(), name="larger")
+    call = partial(run_study, study, tmp_path, launcher=Fake(answer), system=tiny, prepared=other)
+    refused(call, StoreError, "differs in data", "--out")
+    with Store(tmp_path) as store:
+        assert store.study()["settings"]["data"] == "tiny"
 
 
 def test_results_of_two_machines_never_mix(run, tiny_study, monkeypatch):

@@ -143,6 +143,25 @@ def test_two_writers_at_once_and_the_system_frees_the_folder_of_a_dead_one(tmp_p
         other.communicate()
 
 
+def test_two_programs_may_create_the_same_store_at_the_same_moment(tmp_path):
+    for number in range(10):
+        barrier, stores = threading.Barrier(4), []
+
+        def create(folder: Path, barrier=barrier, stores=stores) -> None:
+            barrier.wait()
+            stores.append(Store(folder, create=True))
+
+        threads = [threading.Thread(target=create, args=(tmp_path / str(number),)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(stores) == 4
+        for store in stores:
+            assert store.trials() == []
+            store.close()
+
+
 def test_arrays_are_written_once_by_their_content(tmp_path):
     arrays = ArrayStore(tmp_path)
     one = arrays.put(np.arange(4))

@@ -40,6 +40,9 @@ def test_the_bundle_is_the_seed_that_did_best_on_validation(tiny, tiny_study, tm
     assert chosen == min(t for t, v in last.items() if v == best)  # of equals the first seed
     card = read_bundle(trained.bundle).card
     assert (card["trial"], card["own_test_accuracy"]) == (chosen, own[chosen])
+    assert card["recipe"]["epochs"] == 0.5  # as it was trained, not as the system would have
+    with Store(tmp_path / "model") as store:
+        assert card["study"] == store.study()["digest"]
     assert trained.scores["accuracy"].n == 3
     assert card["figures"]["accuracy"]["mean"] == pytest.approx(np.mean([v for v in own.values() if v is not None]))
     arrays = tiny.prepare().arrays

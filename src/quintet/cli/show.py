@@ -54,7 +54,9 @@ def progress() -> Iterator["OnEvent"]:
 
         def on_event(event: Any) -> None:
             if event.phase not in tasks:
-                tasks[event.phase] = bars.add_task(PHASES.get(event.phase, event.phase), total=event.total, text="")
+                tasks[event.phase] = bars.add_task(
+                    PHASES.get(event.phase) or str(event.phase), total=event.total, text=""
+                )
             bars.update(tasks[event.phase], completed=event.done, total=event.total, text=event.text)
 
         yield on_event
