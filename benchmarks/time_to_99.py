@@ -284,9 +284,9 @@ def page(record: Mapping[str, Any], text: str) -> list[str]:
         f"Trained on {record['images']:,} images of MNIST (Keras's example holds a tenth of them back); accuracy is of the 10,000"
         " test images. Seconds are of training alone: start, warm-up, compilation and evaluation are off the clock for all. An"
         " example's time is that of the first epoch after which its mean over the seeds is at the target, at most"
-        f" {record['max_epochs']} epochs; Quintet's is that of its whole schedule. The ratio is the geometric mean over the seeds of"
-        " seconds divided by the faster example's. PyTorch's example is given its images as one tensor in memory, without its"
-        " loader, and so is faster here than as published. The scripts are in `benchmarks/plain`.",
+        f" {record['max_epochs']} epochs; Quintet's is that of its whole schedule. The ratio is the geometric mean over the"
+        " seeds of seconds divided by the faster example's. PyTorch's example is given its images as one tensor in memory and not"
+        " by its loader, so it is faster here than as published. The scripts are in `benchmarks/plain`.",
         provenance(record),
         "Run it with `python benchmarks/time_to_99.py`.",
     ]

@@ -5,6 +5,9 @@ Its network, loss, Adam and batch size are the example's, and so are its trainin
 https://keras.io/examples/vision/mnist_convnet/
 """
 
+# keras types `verbose` as text, and documents 0.
+# pyright: reportArgumentType=false
+
 import json
 import sys
 import time
@@ -54,7 +57,7 @@ class Clock(keras.callbacks.Callback):
 # Warm-up: everything is compiled, both for full batches and for the last, shorter one; then all is set back.
 model.optimizer.build(model.trainable_variables)
 variables = [*model.variables, *model.optimizer.variables]
-before = [keras.ops.convert_to_numpy(variable.value).copy() for variable in variables]
+before = [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
 few = BATCH + (len(x) % BATCH or BATCH)
 model.fit(x[:few], y[:few], batch_size=BATCH, epochs=1, verbose=0)
 for variable, value in zip(variables, before, strict=True):

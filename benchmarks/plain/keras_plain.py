@@ -3,6 +3,9 @@
 compile() and fit() with their defaults; the steps are at most one epoch's.
 """
 
+# keras types `verbose` as text, and documents 0.
+# pyright: reportArgumentType=false
+
 import json
 import sys
 import time

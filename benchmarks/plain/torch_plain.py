@@ -26,7 +26,7 @@ model = nn.Sequential(
     nn.Linear(64 * 12 * 12, 128),
     nn.ReLU(inplace=True),
     nn.Linear(128, 10),
-).to(memory_format=torch.channels_last)
+).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 loss_of = nn.CrossEntropyLoss()
 optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 

@@ -30,9 +30,9 @@ def slowly(x: np.ndarray, settings: dict, seed: int) -> np.ndarray:
     scale_r, scale_c = np.exp(-draw(grow)), np.exp(-draw(grow))
     move_r, move_c = draw(settings["shift"]), draw(settings["shift"])
     knots = 7
+    down, across = (np.asarray(_spline(size, knots), float) for size in (height, width))
     bend = np.zeros((2, count, height, width))
     if settings["elastic"]:
-        down, across = _spline(height, knots).astype(float), _spline(width, knots).astype(float)
         size = math.sqrt((down**2).sum(1).mean() * (across**2).sum(1).mean())
         normals = rng.standard_normal((2, count, knots, knots)) * settings["elastic"] / size
         bend = np.einsum("rk,inkl,cl->inrc", down, normals, across)

@@ -159,13 +159,14 @@ def test_stopped_at_any_trial_a_study_ends_with_the_same_rows(tiny, tiny_study, 
             raise KeyboardInterrupt
         return arguments
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         if place == "launch":
             fake.answer = lambda job, record: answer(*interrupted(job, record))
         else:
             record = Store.record_run
             patch.setattr(Store, "record_run", lambda *arguments: record(*interrupted(*arguments)))
-        run_whole(tmp_path / "cut", launcher=fake)
+        with pytest.raises(KeyboardInterrupt):
+            run_whole(tmp_path / "cut", launcher=fake)
     fake.answer = answer
     run_whole(tmp_path / "cut", launcher=fake)
     assert len(fake.seen) == 7  # six trials and the one that was lost

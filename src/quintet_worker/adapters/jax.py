@@ -36,7 +36,7 @@ class Jax(Adapter):
     def versions(self):
         import jaxlib
 
-        return {"jax": self.jax.__version__, "jaxlib": jaxlib.__version__}
+        return {"jax": self.jax.__version__, "jaxlib": jaxlib.__version__}  # pyright: ignore[reportPrivateImportUsage]
 
     def supports(self, network, precision):
         if precision not in ("float64", "float32", "bfloat16"):

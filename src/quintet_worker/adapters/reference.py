@@ -121,6 +121,7 @@ class Reference(Adapter):
 
     def _pair_step(self, batch, rate):
         x, noise, generator_noise = self._pair_inputs(batch)
+        d_loss = None
         for one_x, one_z in zip(x, noise):
             d_loss, run = self._discriminator_pass(one_x, one_z)
             self._apply("discriminator", run, rate)
