@@ -174,6 +174,18 @@ def test_arrays_are_written_once_by_their_content(tmp_path):
     assert arrays.put_set({"a": np.ones(2), "b": np.zeros(2)}) != first
 
 
+def test_ctrl_c_while_a_file_is_written_leaves_the_old_one_and_no_other(tmp_path, monkeypatch):
+    write_whole(tmp_path / "job.json", b"old")
+
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "job.json", b"new")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("job.json", b"old")]
+
+
 def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     path = tmp_path / "job.json"
     write_whole(path, b"old")

@@ -114,10 +114,21 @@ def test_a_loss_that_is_no_number_is_diverged(job, here):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_weights_that_are_no_numbers_after_the_last_step_are_diverged_too(job, here):
+def test_outputs_that_are_no_numbers_after_the_last_step_are_diverged_too(job, here):
     result = outcome(str(job("wild", epochs=0.25)))  # one step: its loss was taken before it
     assert result["kind"] == "diverged"
-    assert "weights" in result["reason"] or "outputs" in result["reason"]
+    assert "the test outputs were not all numbers after the last step" in result["reason"]
+
+
+def test_weights_that_are_no_numbers_after_the_last_step_are_diverged_too(job, here, monkeypatch):
+    class Lost(Reference):
+        def weights(self):
+            return {name: np.full_like(array, np.nan) for name, array in super().weights().items()}
+
+    monkeypatch.setattr(adapters, "create", lambda name: Lost())
+    result = outcome(str(job()))
+    assert result["kind"] == "diverged"
+    assert "the weights were not all numbers" in result["reason"]
 
 
 def test_numerical_precision_without_a_size_to_compare_with_is_none():
