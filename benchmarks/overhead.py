@@ -63,10 +63,10 @@ class Plain:
 
 PLAIN_SCRIPTS = {
     "torch": Plain(script="torch_plain.py", steps=160),
-    "jax": Plain(script="jax_plain.py", steps=40),
+    "jax": Plain(script="jax_plain.py", steps=32),
     "tensorflow": Plain(script="tensorflow_plain.py", steps=160),
     "keras-tensorflow": Plain(script="keras_plain.py", steps=120, engine="tensorflow"),
-    "keras-jax": Plain(script="keras_plain.py", steps=40, engine="jax"),
+    "keras-jax": Plain(script="keras_plain.py", steps=32, engine="jax"),
     "keras-torch": Plain(script="keras_plain.py", steps=120, engine="torch"),
 }
 

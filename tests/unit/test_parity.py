@@ -42,6 +42,7 @@ def parity_of(libraries, answer, folder, nets=TRAINING, at_once=1, seed=0, on_pr
     rng = np.random.default_rng(seed)
     return check_parity(
         libraries, nets, X, Y, folder, Fake(answer), at_once, rng, on_progress, steps=STEPS, batch_size=8
+        gentle=False,
     )
 
 
