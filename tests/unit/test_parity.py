@@ -41,8 +41,7 @@ def reference_answer(folder: Path, record):
 def parity_of(libraries, answer, folder, nets=TRAINING, at_once=1, seed=0, on_progress=None):
     rng = np.random.default_rng(seed)
     return check_parity(
-        libraries, nets, X, Y, folder, Fake(answer), at_once, rng, on_progress, steps=STEPS, batch_size=8
-        gentle=False,
+        libraries, nets, X, Y, folder, Fake(answer), at_once, rng, on_progress, steps=STEPS, batch_size=8, gentle=False
     )
 
 
