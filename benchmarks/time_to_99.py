@@ -61,11 +61,18 @@ class Recipe:
     library: str
     script: str | None = None
     engine: str | None = None
+    first_epochs: int = 1  # how many an example is given at first: a guess at what it needs, from a run or two
 
 
 EXAMPLES = (
-    Recipe(name="PyTorch's example", library="torch", script="pytorch_example.py"),
-    Recipe(name="Keras's example", library="keras-tensorflow", script="keras_example.py", engine="tensorflow"),
+    Recipe(name="PyTorch's example", library="torch", script="pytorch_example.py", first_epochs=4),
+    Recipe(
+        name="Keras's example",
+        library="keras-tensorflow",
+        script="keras_example.py",
+        engine="tensorflow",
+        first_epochs=10,
+    ),
 )
 
 
@@ -145,20 +152,21 @@ def measured(folder: Path, threads: int, images: int) -> Measure:
 
 
 def run(
-    recipes: Sequence[Recipe], seeds: int, epochs: int, max_epochs: int, target: float, curves: Curves
+    recipes: Sequence[Recipe], seeds: int, first_epochs: int | None, max_epochs: int, target: float, curves: Curves
 ) -> dict[Recipe, Any]:
     """Return for each recipe its `Reached`, or None; an example that falls short is run again for more epochs."""
     found: dict[Recipe, Reached | None] = dict.fromkeys(recipes)
     left = list(recipes)
+    epochs = {recipe: min(first_epochs or recipe.first_epochs, max_epochs) for recipe in recipes}
     while left:
-        progress(f"examples train for {epochs} epochs")
+        progress(", ".join(f"{recipe.name} for {epochs[recipe]} epochs" for recipe in left if recipe.script))
         made: dict[Recipe, list[Curve]] = {recipe: [] for recipe in left}
         for seed in range(seeds):
             for recipe in left[seed % len(left) :] + left[: seed % len(left)]:
-                made[recipe].append(curves.get(recipe, seed, epochs))
+                made[recipe].append(curves.get(recipe, seed, epochs[recipe]))
         found |= {recipe: reached(made[recipe], target) for recipe in left}
-        left = [recipe for recipe in left if recipe.script and not found[recipe] and epochs < max_epochs]
-        epochs = min(epochs + 4, max_epochs)
+        left = [recipe for recipe in left if recipe.script and not found[recipe] and epochs[recipe] < max_epochs]
+        epochs |= {recipe: min(epochs[recipe] + 4, max_epochs) for recipe in left}
     return found
 
 
@@ -169,7 +177,7 @@ def main(arguments: Sequence[str], measure: Measure | None = None) -> int:
         "--libraries", default="tensorflow,torch", help="libraries of Quintet's fast network (tensorflow,torch)"
     )
     options.add_argument("--seeds", type=positive, default=5, help="how many seeds (5)")
-    options.add_argument("--reference-epochs", type=positive, default=6, help="epochs of the examples at first (6)")
+    options.add_argument("--reference-epochs", type=positive, help="epochs of the examples at first (each its own)")
     options.add_argument("--max-epochs", type=positive, default=14, help="epochs of the examples at most (14)")
     options.add_argument("--target", type=float, default=TARGET, help="accuracy to reach (0.99)")
     options.add_argument(
@@ -185,8 +193,9 @@ def main(arguments: Sequence[str], measure: Measure | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         measure = measure or measured(Path(folder), chosen.threads, chosen.images)
         curves = Curves(chosen.out, circumstances, measure)
-        epochs = min(chosen.reference_epochs, chosen.max_epochs)
-        found = run([*quintet, *EXAMPLES], chosen.seeds, epochs, chosen.max_epochs, chosen.target, curves)
+        found = run(
+            [*quintet, *EXAMPLES], chosen.seeds, chosen.reference_epochs, chosen.max_epochs, chosen.target, curves
+        )
     rows = as_rows(found)
     ratios = [row["ratio"] for row in rows if row["quintet"] and row["ratio"] is not None]
     record = {
