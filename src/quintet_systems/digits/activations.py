@@ -47,10 +47,10 @@ PRESETS = {
     ),
     "full": Preset(
         data="mnist",
-        epochs=3,
+        epochs=2,
         rates=(0.0003, 0.001, 0.003, 0.01, 0.03),
         control_rate=0.001,
-        tune_seeds=2,
+        tune_seeds=1,
         final_seeds=10,
     ),
 }

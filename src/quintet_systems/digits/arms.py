@@ -42,8 +42,9 @@ class Arms(Digits):
     def recipe(self, network: str, prepared: Prepared) -> Recipe:
         """Return the survey's CNN with the arm's activation, rate and initial weights.
 
-        Adam, and not the survey network's SGD: with SGD at no rate of the grid does the sigmoid network leave its
-        plateau within these epochs, and an arm that has not begun to learn says nothing about activations.
+        Adam, and not the survey network's SGD: under SGD the sigmoid network was seen to stay on its plateau for a whole
+        epoch (11 % right on MNIST's validation split at rate 0.5, where Adam at 0.003 came to 88 %), and an arm that has not
+        begun to learn says nothing about activations.
         """
         arm = self._arms[network]
         recipe = survey_recipe(prepared.input_shape, arm.activation)
