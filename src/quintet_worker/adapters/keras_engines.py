@@ -9,6 +9,8 @@ import os
 import numpy as np
 from keras import StatelessScope, ops
 
+from quintet_worker.memory import keep_freed_memory
+
 
 class TensorFlowEngine(object):
     """tf.function around GradientTape; several steps are one loop inside the graph. XLA is slower on a CPU: not used."""
@@ -168,6 +170,7 @@ class TorchEngine(object):
         return {"torch": self.torch.__version__}
 
     def configure(self, precision, threads, device):
+        keep_freed_memory()
         self.torch.set_num_threads(threads)
         if device == "cuda" and not self.torch.cuda.is_available():
             raise RuntimeError("PyTorch sees no GPU here; choose device cpu or install PyTorch for CUDA")

@@ -7,11 +7,11 @@ BatchNorm's running variance is the population's here, so it is updated by hand:
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportArgumentType=false
 # pyright: reportPossiblyUnboundVariable=false, reportOptionalMemberAccess=false
 
-import ctypes
 import math
 import os
 
 from quintet_worker.adapters.adapter import Adapter
+from quintet_worker.memory import keep_freed_memory
 
 PARTS = ("discriminator", "generator")
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
@@ -41,7 +41,7 @@ class Torch(Adapter):
     def build(self, network, optimiser, precision, threads, device):
         torch = self.torch
         torch.set_num_threads(threads)
-        _keep_freed_memory()
+        keep_freed_memory()
         torch.backends.cudnn.allow_tf32 = False  # float32 means float32: TF32 keeps 10 bits of the fraction
         if device != "cpu":
             self.group = 8  # reading the loss waits for the device; one wait in eight steps
@@ -329,20 +329,6 @@ class Torch(Adapter):
 
     def _normalise(self, layer, prefix, previous):
         return lambda x: self._unit(x.to(self.dtype), 1, layer["epsilon"])
-
-
-def _keep_freed_memory():
-    """Ask glibc to reuse large freed blocks.
-
-    By default it gives each back to the system, which zeroes its pages again for the next step: torch keeps no cache of
-    CPU memory. Measured: 8 to 14 % of a step with activations of several MiB. Elsewhere than on glibc nothing happens.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):
-        return
-    mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD, bytes: below it, blocks come from the heap
-    mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD, bytes: the heap's free end is kept up to this
 
 
 ADAPTER = Torch
