@@ -1,4 +1,4 @@
-"""This process's memory: how much it has held, in MiB, and how it is given back."""
+"""Memory of this process: how much it has held, in MiB, and how it is given back."""
 
 import ctypes
 import resource

@@ -53,7 +53,7 @@ def compare(
             "received no library, expected at least one that is installed; quintet libraries shows what to type"
         )
     settings: dict[str, Any] = {
-        "name": f"{system}: {', '.join(names)}",
+        "name": f"{system}: {len(names)} {'library' if len(names) == 1 else 'libraries'}",
         "system": system,
         "networks": split(network),
         "libraries": names,
