@@ -17,7 +17,7 @@ slow: $(VENV)/.ready            ## the long tests as well
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.ready            ## ruff and pyright
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.ready           ## the benchmarks of docs/results, which take long
 	$(BIN)/python benchmarks/overhead.py && $(BIN)/python benchmarks/time_to_99.py
