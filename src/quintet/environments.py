@@ -19,6 +19,11 @@ class Library:
     install: str
 
     @property
+    def how_to_install(self) -> str:
+        """The command, to be typed in the folder of Quintet's checkout; its name on PyPI is nobody's yet."""
+        return f'python -m pip install -e "{self.install}"'
+
+    @property
     def version(self) -> str | None:
         """The installed version of the first distribution, or None where one is missing."""
         found = [next((v for name in names if (v := _version(name))), None) for names in self.distributions]
@@ -30,13 +35,13 @@ _TENSORFLOW = ("tensorflow-cpu", "tensorflow")
 LIBRARIES = {
     library.name: library
     for library in (
-        Library(name="reference", distributions=(("numpy",),), install="quintet"),
-        Library(name="torch", distributions=(("torch",),), install="quintet[torch]"),
-        Library(name="jax", distributions=(("jax",), ("jaxlib",)), install="quintet[jax]"),
-        Library(name="tensorflow", distributions=(_TENSORFLOW,), install="quintet[tensorflow]"),
-        Library(name="keras-tensorflow", distributions=(("keras",), _TENSORFLOW), install="quintet[keras,tensorflow]"),
-        Library(name="keras-jax", distributions=(("keras",), ("jax",)), install="quintet[keras,jax]"),
-        Library(name="keras-torch", distributions=(("keras",), ("torch",)), install="quintet[keras,torch]"),
+        Library(name="reference", distributions=(("numpy",),), install="."),
+        Library(name="torch", distributions=(("torch",),), install=".[torch]"),
+        Library(name="jax", distributions=(("jax",), ("jaxlib",)), install=".[jax]"),
+        Library(name="tensorflow", distributions=(_TENSORFLOW,), install=".[tensorflow]"),
+        Library(name="keras-tensorflow", distributions=(("keras",), _TENSORFLOW), install=".[keras,tensorflow]"),
+        Library(name="keras-jax", distributions=(("keras",), ("jax",)), install=".[keras,jax]"),
+        Library(name="keras-torch", distributions=(("keras",), ("torch",)), install=".[keras,torch]"),
     )
 }
 
@@ -63,7 +68,7 @@ def require(name: str) -> Library:
     if found.version is None:
         raise EnvironmentUnavailable(
             f'received library "{name}", which is not installed here; expected an installed one;'
-            f' type: python -m pip install "{found.install}"'
+            f" type, in Quintet's folder: {found.how_to_install}"
         )
     return found
 

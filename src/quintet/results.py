@@ -175,17 +175,34 @@ def _network(
     rows.sort(key=lambda row: -(row.mean("training_images_per_s") or 0))
     recommendation, refusal = None, None
     try:
-        recommendation = recommend([_candidate(row) for row in rows], limits, goal=goal, verdicts=verdicts)
+        # The reference is the umpire: it is slow on purpose and no candidate.
+        candidates = [_candidate(row) for row in rows if row.library != "reference" or len(rows) == 1]
+        recommendation = recommend(candidates, limits, goal=goal, verdicts=verdicts)
     except RecommendationError as error:
         refusal = str(error)
     return NetworkResult(
         network=name,
         rows=tuple(rows),
         verdicts=verdicts,
-        headline=headline(verdicts) if seeds else ("No seed has been run by every library yet.",),
+        headline=(*headline(verdicts), *caveats(settings, trials))
+        if seeds
+        else ("No seed has been run by every library yet.",),
         recommendation=recommendation,
         no_recommendation=refusal,
     )
+
+
+def caveats(settings: Mapping[str, Any], trials: Sequence[TrialRow]) -> tuple[str, ...]:
+    """Return what a reader must know of the circumstances before a figure of speed is believed."""
+    found = []
+    if settings["at_once"] > 1:
+        found.append(
+            f"{settings['at_once']} trials ran side by side, each on cores of its own: speeds are those of a shared machine."
+        )
+    loads = [trial.load_before for trial in trials if trial.load_before is not None]
+    if loads and float(np.median(loads)) > settings["max_load"]:
+        found.append(f"Others used up to {max(loads):.0%} of the processor before the trials: speeds may be off.")
+    return tuple(found)
 
 
 def _row(

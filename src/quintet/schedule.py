@@ -32,7 +32,7 @@ from quintet.trials import (
     train_job,
 )
 
-QUIET_WAIT_S = 20
+QUIET_WAIT_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ def sweep(
     pairs = [(network, name) for network in study.networks for name in study.libraries]
     if study.threads != "sweep":
         return dict.fromkeys(pairs, study.threads)
-    counts = thread_counts(len(machine.cores()))
+    counts, gate = thread_counts(len(machine.cores())), QuietGate(study.max_load, on_event)
     done = {(r["network"], r["library"], r["threads"]) for r in store.rows("SELECT * FROM sweep")}
     todo = [(*pair, count) for pair in pairs for count in counts]
     for number, (network, name, count) in enumerate(todo):
@@ -195,7 +195,7 @@ def sweep(
         train_job(
             bench, study, Trial(network=network, library=name, seed=study.first_seed), count, steps=SWEEP_STEPS
         ).write(folder)
-        wait_for_quiet(study.max_load)
+        gate.wait()
         outcome = launcher.run(folder, study.timeout_s)
         speed = outcome.record["training_images_per_s"] if isinstance(outcome, Result) else None
         reason = outcome.reason if isinstance(outcome, Failure) else None
@@ -248,6 +248,7 @@ def run_trials(
     finished = store.finished()
     pending = [trial for trial in trials if trial.id not in finished]
     done = len(trials) - len(pending)
+    gate = QuietGate(study.max_load, on_event)
 
     def one(trial: Trial, cores: Sequence[int] | None) -> tuple[Trial, Result | Failure, float | None]:
         job = train_job(bench, study, trial, threads[trial.network, trial.library])
@@ -258,7 +259,7 @@ def run_trials(
             return trial, outcome, None
         shutil.rmtree(folder, ignore_errors=True)
         job.write(folder)
-        load = wait_for_quiet(study.max_load) if study.at_once == 1 else None
+        load = gate.wait() if study.at_once == 1 else None
         return trial, launcher.run(folder, study.timeout_s, cores), load
 
     on_event(Event(phase="trials", done=done, total=len(trials)))
@@ -274,10 +275,19 @@ def run_trials(
         on_event(Event(phase="trials", done=done, total=len(trials), text=text))
 
 
-def wait_for_quiet(max_load: float) -> float:
-    """Wait until others use at most `max_load` of the processor, for a while at most; return what they use."""
-    until = time.monotonic() + QUIET_WAIT_S
-    load = machine.other_load()
-    while load > max_load and time.monotonic() < until:
-        load = machine.other_load(1.0)
-    return load
+class QuietGate:
+    """Waits before each trial while others use more than `max_load` of the processor, QUIET_WAIT_S in the whole study."""
+
+    def __init__(self, max_load: float, on_event: OnEvent) -> None:
+        self._max_load, self._on_event, self._left_s = max_load, on_event, float(QUIET_WAIT_S)
+
+    def wait(self) -> float:
+        """Return the share of the processor that others use, 0 to 1, after waiting."""
+        load = machine.other_load()
+        while load > self._max_load and self._left_s > 0:
+            text = f"others use {load:.0%} of the processor; waiting at most {self._left_s:.0f} s more"
+            self._on_event(Event(phase="quiet", done=0, total=1, text=text))
+            begun = time.monotonic()
+            load = machine.other_load(1.0)
+            self._left_s -= time.monotonic() - begun
+        return load

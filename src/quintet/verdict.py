@@ -344,9 +344,10 @@ def _quality_sentence(in_quality: Sequence[Verdict], names: Sequence[str], worse
     largest = max(made, key=lambda c: abs(c.estimate or 0.0))
     subject, other = _ahead(largest) or (largest.a, largest.b)
     effect, span = _numbers(largest, metric, subject, largest.interval)
+    sure_of = "" if largest.p_adjusted is None else f", {_p(largest.p_adjusted, largest.family)}"
     return (
         f"In {metric.label} no library was shown to surpass another: the largest difference measured, {subject} against "
-        f"{other}, is {effect} ({span})."
+        f"{other}, is {effect} ({span}{sure_of})."
     )
 
 

@@ -438,7 +438,7 @@ def test_a_pair_is_climbed_too_and_its_trap_is_named_with_its_network(tmp_path):
 
 
 def torch_adapter() -> Adapter:
-    pytest.importorskip("torch", reason="torch is not installed: python -m pip install quintet[torch]")
+    pytest.importorskip("torch", reason="torch is not installed: quintet libraries")
     return importlib.import_module("quintet_worker.adapters.torch").ADAPTER()
 
 

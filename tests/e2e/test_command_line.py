@@ -122,12 +122,12 @@ def test_a_library_that_is_not_installed_says_what_to_type(quintet, monkeypatch)
     monkeypatch.setattr(environments, "_version", lambda d: None if d == "torch" else real(d))
     said = quintet("compare", "digits", "--libraries", "torch")
     assert said.code == 2
-    assert 'python -m pip install "quintet[torch]"' in said.err
+    assert 'python -m pip install -e ".[torch]"' in said.err
     shown = one_object(quintet("libraries", "--json").out)
     assert {r["library"]: r["version"] for r in shown["libraries"]}["torch"] is None
     shown = quintet("libraries").out
     assert "not installed" in shown
-    assert 'python -m pip install "quintet[torch]"' in shown
+    assert 'python -m pip install -e ".[torch]"' in shown
 
 
 def test_libraries_shows_each_with_its_version(quintet):

@@ -57,7 +57,7 @@ def test_the_demo_without_a_library_says_what_to_type(quintet, monkeypatch):
     monkeypatch.setattr(demo, "installed", list)
     said = quintet("demo")
     assert said.code == 2
-    assert 'python -m pip install "quintet[torch]"' in said.err
+    assert 'python -m pip install -e ".[torch]"' in said.err
 
 
 @pytest.mark.data

@@ -15,7 +15,7 @@ def libraries(json: AsJson = False) -> None:
     from quintet.environments import LIBRARIES
 
     rows = [
-        {"library": name, "version": found.version, "install": f'python -m pip install "{found.install}"'}
+        {"library": name, "version": found.version, "install": found.how_to_install}
         for name, found in LIBRARIES.items()
     ]
     if json:

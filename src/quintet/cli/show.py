@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
-PHASES = {"parity": "climbing the ladder", "threads": "trying thread counts", "trials": "running trials"}
+PHASES = {
+    "parity": "climbing the ladder",
+    "threads": "trying thread counts",
+    "trials": "running trials",
+    "quiet": "waiting for quiet",
+}
 
 
 def talk() -> "Console":

@@ -89,7 +89,7 @@ def train(
 def pick_library(system: str, network: str, asked: str, studies: Path) -> tuple[str, str]:
     """Return the library to train with, and a sentence that says why it."""
     from quintet.choice import choose
-    from quintet.environments import installed, require
+    from quintet.environments import installed, library, require
     from quintet.errors import EnvironmentUnavailable, RecommendationError
 
     if asked and asked != "auto":
@@ -103,7 +103,8 @@ def pick_library(system: str, network: str, asked: str, studies: Path) -> tuple[
     names = installed()
     if not names:
         raise EnvironmentUnavailable(
-            'received no library, expected at least one to be installed; type: python -m pip install "quintet[torch]"'
+            "received no library, expected at least one to be installed; type, in Quintet's folder:"
+            f" {library('torch').how_to_install}"
         )
     return names[0], (
         f"Training with {names[0]}, the first that is installed: nothing was measured here yet"
@@ -121,9 +122,8 @@ def sentences(trained: "Trained") -> list[str]:
         span = ""
         if bounds.low is not None and bounds.high is not None:
             span = f", 95 % interval {metric.show(bounds.low)} to {metric.show(bounds.high)}"
-        lines.append(
-            f"{metric.label}: {metric.show(summary.mean)} on the test set of {trained.data} (n = {summary.n}{span})"
-        )
+        seeds = f"{summary.n} seed{'' if summary.n == 1 else 's'}{span}"
+        lines.append(f"{metric.label}: {metric.show(summary.mean)} on the test set of {trained.data} ({seeds})")
     if trained.train_s.mean is not None:
         lines.append(f"training took {trained.train_s.mean:.1f} s a seed with {trained.library}")
     lines += [f"failed: {failure}" for failure in trained.failures]

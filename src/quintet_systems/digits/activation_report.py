@@ -36,7 +36,7 @@ def sentences(study: ActivationStudy) -> list[str]:
     best = study.activations[0]
     n = best.accuracy.n
     lines = [
-        study.claim.sentence,
+        study.claim.sentence + ("" if study.data == "mnist" else f" (Asked here of {study.data}, not of MNIST.)"),
         f"Highest mean measured: {best.name}, {percent(best.accuracy)} on the test set of {study.data}"
         f" ({n} paired seeds; differences up to {100 * study.margin:.1f} pp count as equal).",
     ]
@@ -45,7 +45,7 @@ def sentences(study: ActivationStudy) -> list[str]:
     told = ", ".join(f"{name} in {count}" for name, count in firsts.items())
     lines.append(
         f"Control, one seed at one fixed rate ({study.control_rate:g}) and Glorot weights for all: of {total} such studies"
-        f" the winner would have been {told or 'nobody'}."
+        f" the winner would have been {told or 'nobody'} (a tie counts for each)."
         + (" The ranking flips from seed to seed." if len(firsts) > 1 else " The ranking's first place does not flip.")
     )
     edges = [a.name for a in study.activations if a.at_edge]

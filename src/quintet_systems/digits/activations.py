@@ -43,7 +43,12 @@ class Preset:
 
 PRESETS = {
     "quick": Preset(
-        data="digits8x8", epochs=10, rates=(0.001, 0.003, 0.01), control_rate=0.001, tune_seeds=1, final_seeds=5
+        data="digits8x8",
+        epochs=10,
+        rates=(0.001, 0.003, 0.01, 0.03, 0.1),
+        control_rate=0.001,
+        tune_seeds=1,
+        final_seeds=5,
     ),
     "full": Preset(
         data="mnist",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from quintet.cli.show import AsJson, print_json, progress, talk
+from quintet.errors import DataError
 
 if TYPE_CHECKING:
     from quintet_systems.digits.reading import PageReading
@@ -34,6 +35,8 @@ def read(
     from quintet_systems.digits.reader import load_reader, newest_bundle
     from quintet_systems.digits.reading import read_page
 
+    if save and (save.suffix or save.is_file()):
+        raise DataError(f"received --save {save}, expected a folder's name: each page's copy goes into it; give one")
     bundle = model or newest_bundle([Path("quintet-models"), Path("quintet-demo")])
     predict, settings = load_reader(bundle)
     pages = [(path, load_page(path)) for path in images]  # all of them first: a bad one is told before any work
@@ -48,8 +51,13 @@ def read(
             show(path, reading)
     if json:
         print_json({"model": str(bundle), "pages": records})
-    elif save:
-        talk().print(f"Drawn into {save}")
+    else:
+        talk().print(f"Read with {bundle}" + (f"; drawn into {save}" if save else ""))
+        if settings.size == 8:
+            talk().print(
+                "This model learnt from 1,038 digits of 8x8 pixels, and refuses much; for real pages: quintet train digits"
+                " --network best --data mnist"
+            )
     raise typer.Exit(0 if all(any(d["digit"] is not None for d in r["digits"]) for r in records) else 1)
 
 
@@ -68,7 +76,7 @@ def show(path: Path, reading: "PageReading") -> None:
     sure = [d.probability for d in reading.digits if d.digit is not None and d.probability is not None]
     refused = [d for d in reading.digits if d.digit is None]
     if sure:
-        talk().print(f"  {len(sure)} digits, the least sure {100 * min(sure):.1f} %; {len(refused)} marks refused")
+        talk().print(f"  {len(sure)} digits, the least sure {100 * min(sure):.1f} %; {len(refused)} refused")
     for d in refused:
         talk().print(f"  refused at x {d.box.x}, y {d.box.y}: {d.reason}")
     if not reading.digits:
@@ -81,7 +89,7 @@ def show(path: Path, reading: "PageReading") -> None:
 def page(
     out: Annotated[Path, typer.Argument(help="The PNG or JPEG to write.")],
     count: Annotated[int, typer.Option(help="How many test digits.", min=1, max=200)] = 24,
-    data: Annotated[str, typer.Option(help="The data set; default: the best at hand.")] = "",
+    data: Annotated[str, typer.Option(help="The data set; default: the newest model's, else the best at hand.")] = "",
     turn: Annotated[float, typer.Option(help="Degrees by which the page lies askew.")] = 4.0,
     seed: Annotated[int, typer.Option(help="Which digits.")] = 0,
 ) -> None:
@@ -90,12 +98,13 @@ def page(
 
     from quintet_systems.digits.page import save_page
     from quintet_systems.digits.paper import PaperSettings, make_page
-    from quintet_systems.digits.reader import sample
+    from quintet_systems.digits.reader import newest_data, sample
     from quintet_systems.digits.system import SYSTEM
 
     rng = np.random.default_rng(seed)
     settings = PaperSettings(turn_degrees=turn, rules=True)
-    chosen, truth = sample(SYSTEM.prepare(data or None), count, rng)
+    known = data or newest_data([Path("quintet-models"), Path("quintet-demo")])
+    chosen, truth = sample(SYSTEM.prepare(known), count, rng)
     save_page(out, make_page(list(chosen), rng, settings).image)
     for first in range(0, count, settings.columns):
         print("".join(str(digit) for digit in truth[first : first + settings.columns]))

@@ -3,6 +3,7 @@
 Everything it says was measured while it ran. A demo that was stopped goes on when it is started again.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,10 @@ def run_demo(folder: Path, on_event: OnEvent) -> list[str]:
     """Run the demo in `folder`; return the lines that say what came of it."""
     libraries = installed()
     if not libraries:
-        wanted = ", ".join(f'python -m pip install "{LIBRARIES[name].install}"' for name in ("torch", "jax"))
-        raise EnvironmentUnavailable(f"received no installed library, expected at least one; type one of: {wanted}")
+        wanted = ", ".join(LIBRARIES[name].how_to_install for name in ("torch", "jax"))
+        raise EnvironmentUnavailable(
+            f"received no installed library, expected at least one; type, in Quintet's folder, one of: {wanted}"
+        )
     cores = len(machine.cores())
     study = make_study(
         {
@@ -75,7 +78,7 @@ def run_demo(folder: Path, on_event: OnEvent) -> list[str]:
         on_event=on_event,
     )
     on_event(Event(phase="reading", done=1, total=1))
-    lines = ["", f"Recommended here: {library}. " + (choice.sentence if choice else "")]
+    lines = ["", f"Recommended here: {library}" + ("." if choice else ", the fastest; nothing more could be said.")]
     accuracy = trained.scores.get("accuracy")
     if trained.bundle and accuracy:
         lines.append(f"Trained with it: {METRICS['accuracy'].show(accuracy.mean)} of the test digits right.")
@@ -113,6 +116,8 @@ def _next(folder: Path, report: Path) -> list[str]:
         "",
         "Next:",
     ]
+    if shutil.which("quintet") is None:
+        lines.append("    . .venv/bin/activate                            so that `quintet` is found")
     if datasets.available("mnist"):
         lines.append("    quintet compare digits --seeds 5                the real thing: MNIST is at hand")
     else:

@@ -60,6 +60,14 @@ def newest_bundle(folders: list[Path]) -> Path:
     return max(found, key=lambda path: (path / "reader.json").stat().st_mtime)
 
 
+def newest_data(folders: list[Path]) -> str | None:
+    """Return the name of the data set that the newest digits bundle learnt from, or None where there is no bundle."""
+    try:
+        return read_bundle(newest_bundle(folders)).card["data"]["name"]
+    except (BundleError, KeyError, TypeError):
+        return None
+
+
 def sample(prepared: Prepared, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return `count` random test images `(count, size, size, 1)` and their labels."""
     index = rng.choice(len(prepared.arrays["test_y"]), count, replace=False)
