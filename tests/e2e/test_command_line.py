@@ -134,7 +134,7 @@ def test_libraries_shows_each_with_its_version(quintet):
     shown = one_object(quintet("libraries", "--json").out)["libraries"]
     assert [row["library"] for row in shown] == list(environments.LIBRARIES)
     assert shown[0] == {
-        "library": "reference", "version": np.__version__, "install": 'python -m pip install "quintet"',
+        "library": "reference", "version": np.__version__, "install": 'python -m pip install -e "."',
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def without(monkeypatch):
 
 def test_a_library_that_is_not_installed_says_what_to_type(without):
     without("torch")
-    with pytest.raises(EnvironmentUnavailable, match=r'type: python -m pip install "quintet\[torch\]"'):
+    with pytest.raises(EnvironmentUnavailable, match=r'python -m pip install -e "\.\[torch\]"'):
         environments.require("torch")
     assert environments.require("jax").name == "jax"
     assert environments.installed() == ["jax", "tensorflow", "keras-tensorflow", "keras-jax"]
