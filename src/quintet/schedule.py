@@ -276,7 +276,7 @@ def run_trials(
 
 
 class QuietGate:
-    """Waits before each trial while others use more than `max_load` of the processor, QUIET_WAIT_S in the whole study."""
+    """Waits before each trial while others use more than `max_load` of the processor, QUIET_WAIT_S in all."""
 
     def __init__(self, max_load: float, on_event: OnEvent) -> None:
         self._max_load, self._on_event, self._left_s = max_load, on_event, float(QUIET_WAIT_S)

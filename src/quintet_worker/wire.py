@@ -17,7 +17,7 @@ VERSION = 1
 
 JOB_KEYS = {
     "version", "task", "library", "network", "weights", "optimiser", "precision", "threads", "device", "data",
-    "order", "learning_rates", "augment", "seed", "evaluate_at", "measure", "save", "ladder_steps", "pair_noise",
+    "order", "learning_rates", "augment", "seed", "evaluate_at", "measure", "save", "ladder_steps",
 }  # fmt: skip
 
 
