@@ -65,7 +65,7 @@ class Recipe:
 
 
 EXAMPLES = (
-    Recipe(name="PyTorch's example", library="torch", script="pytorch_example.py", first_epochs=2),
+    Recipe(name="PyTorch's example", library="torch", script="pytorch_example.py", first_epochs=5),
     Recipe(
         name="Keras's example",
         library="keras-tensorflow",

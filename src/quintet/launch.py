@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from quintet import machine
 from quintet.environments import interpreter
-from quintet.errors import StoreError
+from quintet.errors import EnvironmentUnavailable, StoreError
 
 FailureKind = Literal["environment", "unsupported", "timeout", "memory", "diverged", "crash"]
 LOG_TAIL_CHARACTERS = 4000
@@ -85,9 +85,12 @@ class Local:
     def run(self, job: Path, timeout_s: float, cores: Sequence[int] | None = None) -> Result | Failure:
         """See Launcher; on Ctrl-C or any other error the process is ended before this returns."""
         library = json.loads((job / "job.json").read_text())["library"]
-        python, environment = interpreter(library)
         if self._stopped:
             raise Stopped
+        try:
+            python, environment = interpreter(library)
+        except EnvironmentUnavailable as error:
+            return Failure(kind="environment", reason=str(error))
         (job / "result.json").unlink(missing_ok=True)
         started = time.time()
         with (job / "log.txt").open("wb") as log:

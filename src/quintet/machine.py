@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import platform
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -50,6 +52,17 @@ def fast_bfloat16() -> bool:
     except OSError:
         return False
     return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads and environments: QUINTET_CACHE, else the platform's cache folder; it need not exist yet."""
+    if named := os.environ.get("QUINTET_CACHE"):
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "quintet" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "quintet"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quintet"
 
 
 def cores() -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from quintet.environments import LIBRARIES
 from quintet.errors import RecommendationError
 from quintet.metrics import METRICS, Metric
 from quintet.recommend import Candidate, Goal, Limits, Recommendation, recommend
@@ -202,7 +203,22 @@ def caveats(settings: Mapping[str, Any], trials: Sequence[TrialRow]) -> tuple[st
     loads = [trial.load_before for trial in trials if trial.load_before is not None]
     if loads and float(np.median(loads)) > settings["max_load"]:
         found.append(f"Others used up to {max(loads):.0%} of the processor before the trials: speeds may be off.")
+    if shared := shared_engines(settings["libraries"]):
+        groups = "; ".join(f"{', '.join(names)} on {engine}" for engine, names in shared.items())
+        found.append(f"Some share an engine, so that they agree proves less: {groups}.")
     return tuple(found)
+
+
+def shared_engines(libraries: Sequence[str]) -> dict[str, list[str]]:
+    """Return the engines on which several of `libraries` compute, each with their names.
+
+    >>> shared_engines(["torch", "theano", "lasagne"])
+    {'theano': ['theano', 'lasagne']}
+    """
+    on: dict[str, list[str]] = {}
+    for name in libraries:
+        on.setdefault((LIBRARIES[name].engine if name in LIBRARIES else None) or name, []).append(name)
+    return {engine: names for engine, names in on.items() if len(names) > 1}
 
 
 def _row(

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from quintet import machine
+from quintet.environments import library
 from quintet.errors import StoreError, StudyError
 from quintet.job import ArrayStore
 from quintet.launch import Failure, Launcher, Local, Result, side_by_side
@@ -75,6 +76,7 @@ def run_study(
     study = study.model_copy(update={"data": prepared.name})
     with Store(folder, create=True) as store, store.locked():
         begin(store, study, prepared)
+        store.forget_unavailable(name for name in study.libraries if library(name).unavailable is None)
         bench = make_bench(study, system, prepared, folder)
         if study.parity:
             climb(store, study, bench, launcher, on_event)

@@ -138,6 +138,15 @@ class Store:
             for table, rows in (("run", [run]), ("metric", metrics), ("series", series)):
                 _insert(db, table, rows)
 
+    def forget_unavailable(self, libraries: Iterable[str]) -> None:
+        """Forget what was written of `libraries` while their environments were missing: that was no trial of theirs."""
+        with self.transaction() as db:
+            for name in libraries:
+                of_trial = "SELECT trial FROM run JOIN trial ON trial.id = trial WHERE library = ? AND status = 'environment'"
+                db.execute(f"DELETE FROM run WHERE trial IN ({of_trial})", (name,))
+                db.execute("DELETE FROM parity WHERE library = ? AND first_failure LIKE '%: environment: %'", (name,))
+                db.execute("DELETE FROM sweep WHERE library = ? AND training_images_per_s IS NULL", (name,))
+
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """Return the rows of a query."""
         try:

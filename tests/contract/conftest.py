@@ -19,7 +19,7 @@ def run_contract(library: str) -> dict[str, str | None]:
         [sys.executable, str(PROGRAM), library],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
     )

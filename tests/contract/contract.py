@@ -3,10 +3,12 @@
 Rules
 * Each function of CHECKS takes `make` (a new, unbuilt adapter) and raises AssertionError with what it found.
 * The umpire is the numpy reference in float64; all inputs come from fixed seeds and are read-only.
+* A library with an environment of its own is reached through remote.py; the checks do not know.
 * One JSON line per check goes to standard output; test_adapters.py turns them into one test each.
 Not for speed, nor for 500 steps: that is `quintet parity`.
 """
 
+import functools
 import itertools
 import json
 import os
@@ -32,6 +34,9 @@ from cases import (
     weights_of,
 )  # fmt: skip
 
+from remote import connect
+
+from quintet import environments
 from quintet.batches import learning_rates
 from quintet.layers import ACTIVATIONS, Activation, BatchNorm, Conv, Dense, Flatten, Rescale
 from quintet.losses import BinaryCrossEntropy, CosineMargin, MeanSquaredError, SoftmaxCrossEntropy
@@ -402,16 +407,16 @@ def main(library, names):
     from quintet_worker.__main__ import set_environment
 
     set_environment({"threads": 1, "device": "cpu"})
-    try:
-        create(library)
-    except ImportError as error:
-        print(json.dumps({"missing": f"{library} cannot be imported here: {error}"}), flush=True)
+    found = environments.library(library)
+    if found.unavailable:
+        print(json.dumps({"missing": found.unavailable}), flush=True)
         return
+    make = connect(library) if found.retired else functools.partial(create, library)
     for name in names or CHECKS:
         record = {"check": name, "failure": None}
         try:
             with np.errstate(all="ignore"):
-                CHECKS[name](lambda: create(library))
+                CHECKS[name](make)
         except AssertionError as error:
             record["failure"] = str(error)
         except Exception:

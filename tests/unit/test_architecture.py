@@ -22,8 +22,12 @@ OWN = {
     "keras": {"keras"},
     "keras_engines": {"keras", "torch", "jax", "tensorflow"},
     "keras_parts": {"keras"},
+    "mxnet": {"mxnet"},
+    "theano": {"theano", "scipy"},
+    "lasagne": {"lasagne", "theano"},
+    "tflearn": {"tensorflow", "tflearn"},
 }
-LIBRARIES = ("torch", "jax", "jaxlib", "tensorflow", "keras", "mxnet", "theano", "lasagne")
+LIBRARIES = ("torch", "jax", "jaxlib", "tensorflow", "keras", "mxnet", "theano", "lasagne", "tflearn")
 
 
 def name(path: Path) -> str:

@@ -18,7 +18,7 @@ def mount(app: typer.Typer) -> None:
 
 def compare(
     system: Annotated[str, typer.Argument(help="A system, such as digits.")],
-    libraries: Annotated[str, typer.Option(help='Names with commas, or "installed".')] = "installed",
+    libraries: Annotated[str, typer.Option(help='Names with commas, "installed" or "all".')] = "installed",
     network: Annotated[str, typer.Option(help="Names with commas; default: the system's own choice.")] = "",
     seeds: Annotated[int, typer.Option(help="How many paired seeds.")] = 5,
     data: Annotated[str, typer.Option(help="The data set; default: the best at hand.")] = "",
@@ -41,17 +41,12 @@ def compare(
     The same command again goes on where it was stopped; what has finished is not run again.
     """
     from quintet.cli.study import run_and_show
-    from quintet.environments import installed, require
-    from quintet.errors import EnvironmentUnavailable
+    from quintet.environments import chosen
     from quintet.study import make_study
     from quintet.system import load_system
 
     load_system(system)
-    names = installed() if libraries == "installed" else split(libraries)
-    if not names:
-        raise EnvironmentUnavailable(
-            "received no library, expected at least one that is installed; quintet libraries shows what to type"
-        )
+    names = chosen(split(libraries))
     settings: dict[str, Any] = {
         "name": f"{system}: {len(names)} {'library' if len(names) == 1 else 'libraries'}",
         "system": system,
@@ -68,6 +63,4 @@ def compare(
         "timeout_s": timeout,
     }
     study = make_study(settings)
-    for name in names:
-        require(name)
     run_and_show(study, out or RESULTS / f"{system}-{study.digest()[:8]}", as_json=json)

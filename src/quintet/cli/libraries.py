@@ -1,30 +1,140 @@
-"""`quintet libraries`: which libraries are here."""
+"""`quintet libraries`: which libraries are here, what each can do; add, remove and try those with an environment of their own."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
-from quintet.cli.show import AsJson, print_json
+from quintet.cli.show import AsJson, print_json, talk
+
+libraries = typer.Typer(help="The libraries: which are here, what each can do; add, remove, try.")
+Names = Annotated[list[str], typer.Argument(help="Names, as `quintet libraries` shows them.")]
 
 
 def mount(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("libraries")(libraries)
+    """Add the group."""
+    app.add_typer(libraries, name="libraries")
 
 
-def libraries(json: AsJson = False) -> None:
-    """Show each library, whether it is installed, and how to get it."""
+@libraries.callback(invoke_without_command=True)
+def show(context: typer.Context, json: AsJson = False) -> None:
+    """Show each library: its version, its environment's state, what it supports, what it cannot and why."""
+    if context.invoked_subcommand:
+        return
     from quintet.environments import LIBRARIES
 
-    rows = [
-        {"library": name, "version": found.version, "install": found.how_to_install}
-        for name, found in LIBRARIES.items()
-    ]
+    rows = [row(name) for name in LIBRARIES]
     if json:
         print_json({"libraries": rows})
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("library", "version", "to install it")
-    for row in rows:
-        table.add_row(row["library"], row["version"] or "not installed", "" if row["version"] else row["install"])
+    table = Table("library", "version", "environment", "supports", "what it cannot, or what to type")
+    for one in rows:
+        rest = one["to_do"] or "; ".join(f"{what}: {why}" for what, why in one["cannot"].items())
+        place = "its own" if one["own_environment"] else "Quintet's"
+        state = place if one["state"] == "ready" else one["state"]
+        engine = f" (on {one['engine']})" if one["engine"] else ""
+        table.add_row(one["library"] + engine, one["version"] or "-", state, ", ".join(one["precisions"]), rest)
     Console(markup=False).print(table)
+
+
+@libraries.command()
+def add(names: Names) -> None:
+    """Make the environments of retired libraries; one that is there already is left alone."""
+    from quintet.environments import library, own
+
+    for name in names:
+        found = library(name)
+        if found.state == "ready":
+            talk().print(f"{name} {found.version} is here already")
+            continue
+        made = own.make(pins_of(name), watched())
+        versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
+        talk().print(f"{name} is ready after {made['seconds']:.0f} s: {versions}, Python {made['python']}")
+
+
+@libraries.command()
+def remove(names: Names) -> None:
+    """Remove the environments of retired libraries."""
+    from quintet.environments import own
+
+    for name in names:
+        talk().print(f"{name} is removed" if own.remove(pins_of(name)) else f"{name} was not here")
+
+
+@libraries.command()
+def doctor(
+    names: Annotated[list[str] | None, typer.Argument(help="Names; default: all that are installed.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Start each library in its own process and let it train a small network. Exit code 1 when one cannot."""
+    from quintet.environments import chosen, library
+    from quintet.environments.doctor import examine
+
+    found = []
+    for name in [library(name).name for name in names] if names else chosen(["installed"]):
+        found.append(examine(name))
+        if not json:
+            talk().print(found[-1].sentence)
+    if json:
+        print_json({"libraries": [{"library": f.library, "healthy": f.healthy, "finding": f.sentence} for f in found]})
+    raise typer.Exit(0 if all(f.healthy for f in found) else 1)
+
+
+def row(name: str) -> dict[str, Any]:
+    """Return what there is to say of one library."""
+    from quintet.environments import LIBRARIES
+    from quintet.environments.abilities import cannot, precisions
+
+    found = LIBRARIES[name]
+    return {
+        "library": name,
+        "version": found.version,
+        "own_environment": found.retired,
+        "state": found.state,
+        "engine": found.engine,
+        "precisions": precisions(name),
+        "cannot": cannot(name),
+        "to_do": (found.unavailable or "").split("; ")[-1],
+    }
+
+
+def pins_of(name: str) -> Any:
+    """Return the pins of a library that has an environment of its own.
+
+    Raises:
+        StudyError: there is no such library, or it lives in Quintet's own environment.
+    """
+    from quintet.environments import library, own
+    from quintet.errors import StudyError
+
+    found = library(name)
+    if not found.retired:
+        raise StudyError(
+            f'received library "{name}", expected one with an environment of its own; {name} lives in Quintet\'s: type, in'
+            f" Quintet's folder: {found.how_to_install}"
+        )
+    return own.pins(name)
+
+
+def refreshed(names: Sequence[str]) -> list[str]:
+    """Make the environments anew whose pins have changed since they were made; return `names`."""
+    from quintet.environments import refresh
+
+    refresh(names, watched())
+    return list(names)
+
+
+def watched() -> Any:
+    """Return what shows an installer's lines: the last one on a terminal, none elsewhere but what is being installed."""
+    console = talk()
+
+    def on_line(line: str) -> None:
+        if console.is_terminal:
+            console.print(f"\x1b[2K\r{line[: console.width - 1]}", end="", soft_wrap=True)
+        elif "Collecting" in line or "trying" in line:
+            console.print(line)
+
+    return on_line

@@ -14,7 +14,7 @@ def mount(app: typer.Typer) -> None:
 
 def parity(
     system: Annotated[str, typer.Argument(help="A system, such as digits.")],
-    libraries: Annotated[str, typer.Option(help="Names with commas; default: all that are installed.")] = "",
+    libraries: Annotated[str, typer.Option(help='Names with commas, "installed" or "all".')] = "installed",
     network: Annotated[str, typer.Option(help="Names with commas; default: the system's own choice.")] = "",
     data: Annotated[str, typer.Option(help="The data set; default: the best at hand.")] = "",
     json: AsJson = False,
@@ -29,14 +29,15 @@ def parity(
     import numpy as np
 
     from quintet import machine
-    from quintet.environments import installed, require
+    from quintet.cli.libraries import refreshed
+    from quintet.environments import chosen
     from quintet.launch import Local
     from quintet.parity import check_parity
     from quintet.schedule import Event
     from quintet.system import check_network, load_system
 
     found = load_system(system)
-    names = [require(name).name for name in split(libraries)] or installed()
+    names = refreshed(chosen(split(libraries)))
     prepared = found.prepare(data or None)
     chosen = [check_network(found, name) for name in split(network)] or found.parity_networks()
     recipes = [found.recipe(name, prepared) for name in chosen]

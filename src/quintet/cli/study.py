@@ -46,11 +46,13 @@ def resume(
 
 def run_and_show(study: "Study", folder: Path, as_json: bool) -> None:
     """Run what is left of a study, write its report, and show what it says."""
+    from quintet.cli.libraries import refreshed
     from quintet.report import print_summary, write_report
     from quintet.results import analyse, to_json
     from quintet.schedule import run_study
     from quintet.store import Store
 
+    refreshed(study.libraries)
     with progress() as on_event:
         run_study(study, folder, on_event=on_event)
     with Store(folder) as store:

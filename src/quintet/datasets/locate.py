@@ -8,11 +8,11 @@ never holds half a file. Not for parsing, nor for judging a file that was found:
 import hashlib
 import os
 import re
-import sys
 from pathlib import Path
 
 from quintet.datasets.record import Source, SourceFile
 from quintet.errors import DataError
+from quintet.machine import cache_folder
 
 _TIMEOUT_S = 30
 
@@ -31,17 +31,6 @@ def data_folders() -> tuple[Path, ...]:
 def mirrors() -> tuple[str, ...]:
     """Return the URLs named in QUINTET_DATA, each ending in a slash."""
     return tuple(entry.rstrip("/") + "/" for entry in _entries() if _is_url(entry))
-
-
-def cache_folder() -> Path:
-    """Return the folder for downloads: QUINTET_CACHE, else the platform's cache folder; it need not exist yet."""
-    if named := os.environ.get("QUINTET_CACHE"):
-        return Path(named).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "quintet" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "quintet"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quintet"
 
 
 def find(source: Source, file: SourceFile) -> Path | None:

@@ -1,5 +1,6 @@
 """The report's summary in the terminal: the sentences, one table, the failures, and where the whole report is."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,18 @@ def _network(result: StudyResult, network: NetworkResult, console: "Console") ->
     failed = records.failures(result, network.network)
     if failed:
         console.print(Text(f"Failed: {len(failed)}", style="bold red"))
-    for trial in failed:
-        console.print(Text(f"  {trial.id}: {trial.status}: {trial.reason or 'no reason was given'}"))
+    for (status, reason), ids in alike(failed).items():
+        others = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        console.print(Text(f"  {ids[0]}{others}: {status}: {reason or 'no reason was given'}"))
     console.print()
+
+
+def alike(failed: Iterable[records.TrialRecord]) -> dict[tuple[str, str], list[str]]:
+    """Return the ids of failed trials by what they failed of: a library that is missing fails in each of its trials."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for trial in failed:
+        found.setdefault((trial.status, trial.reason), []).append(trial.id)
+    return found
 
 
 def _print_table(table: Table, console: "Console") -> None:

@@ -11,11 +11,20 @@ ADAPTERS = {
     "keras-tensorflow": ("keras", "tensorflow"),
     "keras-jax": ("keras", "jax"),
     "keras-torch": ("keras", "torch"),
+    "mxnet": ("mxnet", None),
+    "theano": ("theano", None),
+    "theano-original": ("theano", None),
+    "lasagne": ("lasagne", None),
+    "tflearn": ("tflearn", None),
 }
+
+
+def adapter_class(name):
+    """Return the class of a library's adapter; the library itself is not imported."""
+    return importlib.import_module("quintet_worker.adapters." + ADAPTERS[name][0]).ADAPTER
 
 
 def create(name):
     """Return a new adapter; importing its library happens here and nowhere else."""
-    module, engine = ADAPTERS[name]
-    adapter_class = importlib.import_module("quintet_worker.adapters." + module).ADAPTER
-    return adapter_class(engine) if engine else adapter_class()
+    engine = ADAPTERS[name][1]
+    return adapter_class(name)(engine) if engine else adapter_class(name)()

@@ -12,18 +12,22 @@ Rules
 
 
 class Adapter(object):
-    """One library. Subclasses implement every method but step() and save_native()."""
+    """One library. Subclasses implement every method but supports(), step() and save_native()."""
 
     name = ""
+    precisions = ("float64", "float32")
     group = 1  # how many steps the library likes in one call of steps()
 
     def versions(self):
         """Return {"torch": "2.13.0", ...}: the library and what it stands on."""
         raise NotImplementedError
 
-    def supports(self, network, precision):
-        """Return None when the library can run this network at this precision, else the reason."""
-        raise NotImplementedError
+    @classmethod
+    def supports(cls, network, precision):
+        """Return None when the library can run this network at this precision, else the reason; asked without the library."""
+        if precision not in cls.precisions:
+            return "{} has no {}".format(cls.name, precision)
+        return None
 
     def build(self, network, optimiser, precision, threads, device):
         """Make the model; `network` is the resolved form of a job, `optimiser` its record."""

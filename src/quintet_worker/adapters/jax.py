@@ -25,6 +25,7 @@ class Jax(Adapter):
     """JAX on XLA."""
 
     name = "jax"
+    precisions = ("float64", "float32", "bfloat16")
     group = 8
 
     def __init__(self):
@@ -37,11 +38,6 @@ class Jax(Adapter):
         import jaxlib
 
         return {"jax": self.jax.__version__, "jaxlib": jaxlib.__version__}  # pyright: ignore[reportPrivateImportUsage]
-
-    def supports(self, network, precision):
-        if precision not in ("float64", "float32", "bfloat16"):
-            return "the jax adapter has no " + precision
-        return None
 
     def build(self, network, optimiser, precision, threads, device):
         # XLA sizes its thread pool by this, once, when the first array is made: a second build() cannot change it.

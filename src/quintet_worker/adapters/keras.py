@@ -20,6 +20,8 @@ ROLES = {"kernel": "kernel", "bias": "bias", "scale": "gamma", "offset": "beta",
 class Keras(Adapter):
     """One network or pair as Keras models; the engine holds the numbers."""
 
+    precisions = ("float64", "float32", "bfloat16")
+
     def __init__(self, engine):
         os.environ["KERAS_BACKEND"] = engine
         import keras
@@ -39,11 +41,6 @@ class Keras(Adapter):
 
     def versions(self):
         return dict(self.engine.versions(), keras=self.keras.__version__, numpy=np.__version__)
-
-    def supports(self, network, precision):
-        if precision not in ("float64", "float32", "bfloat16"):
-            return "this adapter has no " + precision
-        return None
 
     def build(self, network, optimiser, precision, threads, device):
         keras = self.keras

@@ -18,11 +18,6 @@ class Reference(Adapter):
     def versions(self):
         return {"numpy": np.__version__}
 
-    def supports(self, network, precision):
-        if precision not in ("float64", "float32"):
-            return "numpy has no " + precision
-        return None
-
     def build(self, network, optimiser, precision, threads, device):
         self.network, self.optimiser, self.dtype = network, optimiser, np.dtype(precision)
         self.pair = network["format"] == "quintet-adversarial"

@@ -37,6 +37,7 @@ class TensorFlow(Adapter):
     """Each kind of call is one tf.function; several steps share a call, which spares small networks its overhead."""
 
     name = "tensorflow"
+    precisions = ("float64", "float32", "bfloat16")
     group = 10
 
     def __init__(self):
@@ -47,11 +48,6 @@ class TensorFlow(Adapter):
 
     def versions(self):
         return {"tensorflow": self.tf.__version__, "numpy": np.__version__}
-
-    def supports(self, network, precision):
-        if precision not in ("float64", "float32", "bfloat16"):
-            return "this adapter has no " + precision
-        return None
 
     def build(self, network, optimiser, precision, threads, device):
         tf = self.tf

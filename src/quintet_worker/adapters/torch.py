@@ -24,6 +24,7 @@ class Torch(Adapter):
     """Eager PyTorch on the CPU or one CUDA device."""
 
     name = "torch"
+    precisions = ("float64", "float32", "bfloat16")
 
     def __init__(self):
         import torch
@@ -32,11 +33,6 @@ class Torch(Adapter):
 
     def versions(self):
         return {"torch": str(self.torch.__version__)}
-
-    def supports(self, network, precision):
-        if precision not in ("float64", "float32", "bfloat16"):
-            return "the torch adapter has no " + precision
-        return None
 
     def build(self, network, optimiser, precision, threads, device):
         torch = self.torch
