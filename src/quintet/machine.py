@@ -55,7 +55,7 @@ def fast_bfloat16() -> bool:
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads and environments: QUINTET_CACHE, else the platform's cache folder; it need not exist yet."""
+    """Return the folder for downloads and environments: QUINTET_CACHE, else the platform's; it need not exist yet."""
     if named := os.environ.get("QUINTET_CACHE"):
         return Path(named).expanduser()
     if sys.platform == "win32":

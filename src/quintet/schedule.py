@@ -200,7 +200,7 @@ def sweep(
         gate.wait()
         outcome = launcher.run(folder, study.timeout_s)
         speed = outcome.record["training_images_per_s"] if isinstance(outcome, Result) else None
-        reason = outcome.reason if isinstance(outcome, Failure) else None
+        reason = f"{outcome.kind}: {outcome.reason}" if isinstance(outcome, Failure) else None
         row = {"network": network, "library": name, "threads": count, "training_images_per_s": speed, "reason": reason}
         store.write("sweep", [row])
         shutil.rmtree(folder, ignore_errors=True)

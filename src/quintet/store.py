@@ -142,10 +142,12 @@ class Store:
         """Forget what was written of `libraries` while their environments were missing: that was no trial of theirs."""
         with self.transaction() as db:
             for name in libraries:
-                of_trial = "SELECT trial FROM run JOIN trial ON trial.id = trial WHERE library = ? AND status = 'environment'"
+                of_trial = (
+                    "SELECT trial FROM run JOIN trial ON trial.id = trial WHERE library = ? AND status = 'environment'"
+                )
                 db.execute(f"DELETE FROM run WHERE trial IN ({of_trial})", (name,))
                 db.execute("DELETE FROM parity WHERE library = ? AND first_failure LIKE '%: environment: %'", (name,))
-                db.execute("DELETE FROM sweep WHERE library = ? AND training_images_per_s IS NULL", (name,))
+                db.execute("DELETE FROM sweep WHERE library = ? AND reason LIKE 'environment: %'", (name,))
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """Return the rows of a query."""

@@ -33,7 +33,6 @@ from cases import (
     pieces,
     weights_of,
 )  # fmt: skip
-
 from remote import connect
 
 from quintet import environments

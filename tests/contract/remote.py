@@ -9,6 +9,7 @@ import json
 import struct
 import sys
 import traceback
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def send(stream, content):
     stream.flush()
 
 
-def receive(stream):
+def receive(stream) -> Any:
     """Return the next message, its arrays read-only; EOFError at the end."""
     head = stream.read(16)
     if len(head) < 16:
@@ -49,7 +50,7 @@ def _packed(value, arrays):
     return float(value) if isinstance(value, np.floating) else value
 
 
-def _unpacked(value, arrays):
+def _unpacked(value, arrays) -> Any:
     if isinstance(value, list):
         return [_unpacked(item, arrays) for item in value]
     if not isinstance(value, dict):

@@ -8,7 +8,6 @@ from contract import CHECKS
 from quintet.environments import LIBRARIES, own
 from quintet_worker.adapters import ADAPTERS
 
-
 ALWAYS = ("mxnet", "theano")  # whose Python is Quintet's own; the other retired ones need a retired Python
 
 

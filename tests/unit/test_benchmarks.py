@@ -114,9 +114,9 @@ def test_time_to_99_extends_resumes_and_judges(time_to_99, capsys, tmp_path) -> 
     made = Made(20.0)
     arguments = ["--libraries", "torch", "--seeds", "2", "--json", "--write", "--out", "kept"]
     assert time_to_99.main(arguments, made) == 0
-    assert made.runs[:3] == [("torch", 0, 1), ("torch", 0, 2), ("keras-tensorflow", 0, 10)]  # Quintet first
-    assert ("torch", 1, 10) in made.runs
-    assert ("torch", 1, 14) not in made.runs
+    assert made.runs[:3] == [("torch", 0, 1), ("torch", 0, 5), ("keras-tensorflow", 0, 10)]  # Quintet first
+    assert ("torch", 1, 9) in made.runs
+    assert ("torch", 1, 13) not in made.runs
     assert ("keras-tensorflow", 1, 14) in made.runs
     rows = {row["recipe"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     assert rows["PyTorch's example"]["epochs"] == 7

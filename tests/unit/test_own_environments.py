@@ -106,11 +106,10 @@ def test_a_kill_leaves_none_or_the_old_one_and_the_next_start_makes_it(make_pins
         "from pathlib import Path; from quintet.environments import own;"
         f"own.PINS = Path({str(own.PINS)!r}); own.TRIAL = {SLOW!r}; own.make(own.pins('tiny'), print)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert any("trying" in line for line in process.stdout), "it ended before it tried what it had installed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, text=True) as process:
+        lines = process.stdout or ()
+        assert any("trying" in line for line in lines), "it ended before it tried what it had installed"
+        process.send_signal(signal.SIGKILL)
     assert own.state(pins) == "outdated"  # the old one, whole
     assert own.make(pins, silent)["versions"] == {"tiny": "1.1"}
     assert sorted(p.name for p in own.folder().iterdir()) == ["tiny", "tiny.lock", "tiny.log", "worker"]
@@ -155,9 +154,10 @@ def test_a_full_disk_is_one_line(make_pins, monkeypatch):
 
     pins = make_pins()
     monkeypatch.setattr(own, "_install", full)
-    with pytest.raises(EnvironmentUnavailable, match="No space left on device while making .* free some space"):
+    with pytest.raises(EnvironmentUnavailable, match=r"No space left on device while making .* free some space"):
         own.make(pins, silent)
-    assert own.reason("Collecting a\nOSError: [Errno 28] No space left on device\nERROR: Could not install\n").startswith("OSError")
+    said = "Collecting a\nOSError: [Errno 28] No space left on device\nERROR: Could not install\n"
+    assert own.reason(said) == "OSError: [Errno 28] No space left on device"
 
 
 def test_what_cannot_be_imported_is_not_put_in_place(make_pins, monkeypatch):

@@ -72,7 +72,7 @@ def test_an_unsupported_precision_is_in_the_results(run, tiny_study):
     with Store(folder) as store:
         row = analyse(store).networks[0].rows[0]
     assert row.n_failed == 1
-    assert row.failures == ("seed 0: unsupported: numpy has no bfloat16",)
+    assert row.failures == ("seed 0: unsupported: reference has no bfloat16",)
 
 
 def test_a_hung_trial_is_ended_and_the_next_one_runs(run, tiny_study):

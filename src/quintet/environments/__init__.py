@@ -71,9 +71,7 @@ class Library:
             case "not installed":
                 why = "which is not installed here"
         where = "" if self.retired else ", in Quintet's folder"
-        return (
-            f'received library "{self.name}", {why}; expected an installed one; type{where}: {self.how_to_install}'
-        )
+        return f'received library "{self.name}", {why}; expected an installed one; type{where}: {self.how_to_install}'
 
 
 _TENSORFLOW = ("tensorflow-cpu", "tensorflow")
@@ -143,11 +141,7 @@ def chosen(words: Iterable[str]) -> list[str]:
         "installed": installed,
         "all": lambda: [name for name in LIBRARIES if name != "reference"],
     }
-    names = [
-        name
-        for word in words
-        for name in (groups[word]() if word in groups else [library(word).name])
-    ]
+    names = [name for word in words for name in (groups[word]() if word in groups else [library(word).name])]
     reasons = [library(name).unavailable for name in names]
     if None not in reasons:
         nothing = "received no library, expected at least one that is installed; quintet libraries shows what to type"

@@ -26,7 +26,7 @@ def probes() -> dict[str, Net | Adversarial]:
     of_losses = (
         losses.SoftmaxCrossEntropy(), losses.BinaryCrossEntropy(), losses.MeanSquaredError(), losses.CosineMargin(classes=3),
     )  # fmt: skip
-    found: dict[str, Net | Adversarial] = {resolved(n)["layers"][0]["type"]: n for n in (net(layer, shape=IMAGE) for layer in on_images)}
+    found: dict[str, Net | Adversarial] = {layer.prefix: net(layer, shape=IMAGE) for layer in on_images}
     found |= {kind: net(layers.Activation(kind=kind)) for kind in layers.ACTIVATIONS}
     found |= {loss.type: net(layers.Dense(units=4), loss=loss) for loss in of_losses}
     judge = net(layers.Dense(units=1), loss=losses.BinaryCrossEntropy())

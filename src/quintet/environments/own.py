@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -34,7 +35,9 @@ RECORD = "quintet.json"  # written last: a folder without it is no environment
 INSTALL_TIMEOUT_S = 1800
 TRY_TIMEOUT_S = 300
 # Makes the adapter, as a worker would, and prints what it stands on.
-TRIAL = "import json, sys; from quintet_worker.adapters import create; print(json.dumps(create(sys.argv[1]).versions()))"
+TRIAL = (
+    "import json, sys; from quintet_worker.adapters import create; print(json.dumps(create(sys.argv[1]).versions()))"
+)
 
 State = Literal["ready", "not installed", "outdated", "broken", "cannot"]
 OnLine = Callable[[str], None]
@@ -242,16 +245,11 @@ def _install(wanted: Pins, python: Path, aside: Path, on_line: OnLine) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
     with log.open("w") as file:
         for step in steps:
-            process = subprocess.Popen(
+            with subprocess.Popen(
                 step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
                 env=environment, preexec_fn=_die_with_parent,
-            )  # fmt: skip
-            try:
+            ) as process:  # fmt: skip
                 _follow(process, lambda line: (file.write(line + "\n"), on_line(f"{wanted.name}: {line}")))
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
             if process.returncode:
                 shutil.rmtree(aside, ignore_errors=True)
                 file.flush()
@@ -268,19 +266,23 @@ def _die_with_parent() -> None:
 
 
 def _follow(process: "subprocess.Popen[str]", on_line: Callable[[str], object]) -> None:
-    begun = time.monotonic()
-    assert process.stdout is not None
-    for line in process.stdout:
-        on_line(line.rstrip())
-        if time.monotonic() - begun > INSTALL_TIMEOUT_S:
-            process.kill()
-    process.wait()
+    """Hand on a process's lines until it ends, of itself, after INSTALL_TIMEOUT_S, or because this was interrupted."""
+    limit = threading.Timer(INSTALL_TIMEOUT_S, process.kill)
+    limit.start()
+    try:
+        for line in process.stdout or ():
+            on_line(line.rstrip())
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        limit.cancel()
 
 
 def reason(log: str) -> str:
-    """Return the line of an installer's output that says what went wrong.
+    r"""Return the line of an installer's output that says what went wrong.
 
-    >>> reason("Collecting a\\nERROR: No matching distribution found for a\\n")
+    >>> reason("Collecting a\nERROR: No matching distribution found for a\n")
     'ERROR: No matching distribution found for a'
     """
     lines = [line.strip() for line in log.splitlines() if line.strip()]

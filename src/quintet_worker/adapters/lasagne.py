@@ -48,7 +48,7 @@ class Lasagne(Theano):
             W=run.get(layer, "kernel"),
             b=run.get(layer, "bias"),
             nonlinearity=None,
-            convolution=functools.partial(cross_correlation, self.T.nnet.conv2d, (top, left)),
+            convolution=functools.partial(cross_correlation, self.T.nnet.conv2d),
         )
         return made.get_output_for(x)
 
@@ -88,17 +88,26 @@ def supply_downsample(pool_2d):
     def max_pool_2d(input, ds, ignore_border=True, st=None, padding=(0, 0), mode="max"):
         return pool_2d(input, ds, ignore_border=ignore_border, stride=st, pad=padding, mode=mode)
 
-    module.max_pool_2d = max_pool_2d
+    module.__dict__["max_pool_2d"] = max_pool_2d
     sys.modules[module.__name__] = module
     import theano.tensor.signal
 
     theano.tensor.signal.downsample = module
 
 
-def cross_correlation(conv2d, pad, x, kernel, subsample, image_shape, filter_shape, border_mode):
-    """Return Theano's convolution without its flip; Lasagne 0.1 names its arguments as Theano did in 2015."""
+def cross_correlation(conv2d, x, kernel, subsample, image_shape, filter_shape, border_mode):
+    """Return Theano's convolution without its flip; Lasagne 0.1 names its arguments as Theano did in 2015.
+
+    It pads the images itself, so `border_mode` is "valid".
+    """
     return conv2d(
-        x, kernel, input_shape=image_shape, filter_shape=filter_shape, border_mode=pad, subsample=subsample, filter_flip=False
+        x,
+        kernel,
+        input_shape=image_shape,
+        filter_shape=filter_shape,
+        border_mode=border_mode,
+        subsample=subsample,
+        filter_flip=False,
     )
 
 

@@ -6,6 +6,7 @@ Rules
 * Its BatchNorm moves the running statistics by rules of its own: they are moved here, from the mean and variance it returns.
 """
 
+# pyright: reportIncompatibleMethodOverride=false
 import math
 import os
 
@@ -81,7 +82,9 @@ class MXNet(Adapter):
         losses = []
         for i, rate in enumerate(learning_rates):
             losses.append(step(x[i], None if y is None else y[i], [array[i] for array in extra], rate))
-        return np.array([[one.asscalar() for one in row] if self.pair else row.asscalar() for row in losses], np.float64)
+        return np.array(
+            [[one.asscalar() for one in row] if self.pair else row.asscalar() for row in losses], np.float64
+        )
 
     def gradients(self, batch):
         x, y, extra = batch
@@ -299,10 +302,17 @@ class MXNet(Adapter):
             alpha, scale = (layer["alpha"], 1.0) if kind == "elu" else (SELU_ALPHA, SELU_SCALE)
             return scale * sym.where(x > 0, x, alpha * sym.expm1(sym.minimum(x, 0)))
         if kind == "gelu":
-            return 0.5 * x * (1 + sym.erf(math.sqrt(0.5) * x))
+            return self._gelu(x)
         if kind == "silu":
             return x * sym.sigmoid(x)
         return x * sym.tanh(self._softplus(x))  # mish
+
+    def _gelu(self, x):
+        """Return x times the normal law's share below x; the gradient of MXNet's erf is off by 2e-9, so it is written out."""
+        still = self.sym.BlockGrad
+        share = still(0.5 * (1 + self.sym.erf(math.sqrt(0.5) * x)))
+        slope = still(x * self.sym.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi)))
+        return x * share + (x - still(x)) * slope
 
     def _softplus(self, x):
         """Return log(1 + exp(x)); MXNet's own takes x itself above 20, off by 2e-9."""

@@ -351,7 +351,7 @@ class TensorFlow(Adapter):
         return getattr(self, "_" + record["type"])(record, output, y)
 
     def _softmax_cross_entropy(self, record, output, y):
-        tf, smoothing, classes = self.tf, record["label_smoothing"], output.shape[1]
+        tf, smoothing, classes = self.tf, record["label_smoothing"], int(output.shape[1])
         if not smoothing:
             return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=output))
         share = self._constant(smoothing / classes)

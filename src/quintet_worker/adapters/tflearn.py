@@ -126,8 +126,8 @@ class TFLearn(TensorFlow):
         tf = self.tf
         key = (kind, part) + tuple((array.dtype.str, array.shape) for array in arrays)
         if key not in self.built:
-            scope = tf.compat.v1.variable_scope("", reuse=tf.compat.v1.AUTO_REUSE, custom_getter=self._typed)
-            with self.graph.as_default(), scope:
+            reuse = tf.compat.v1.AUTO_REUSE
+            with self.graph.as_default(), tf.compat.v1.variable_scope("", reuse=reuse, custom_getter=self._typed):
                 inputs = [tf.compat.v1.placeholder(array.dtype, array.shape) for array in arrays]
                 rates = tf.compat.v1.placeholder(self.dtype, (3,))
                 self.built[key] = (inputs, rates, getattr(self, "_build_" + kind)(part, inputs, rates))
@@ -216,9 +216,8 @@ class TFLearn(TensorFlow):
         return self._forward(network["layers"], x, self._run(part, training=False))
 
     def _conv(self, layer, x, run):
-        return self.tflearn.conv_2d(
-            x, layer["filters"], layer["kernel"], layer["stride"], layer["padding"], bias=layer["bias"], **self._shared(layer, run)
-        )
+        settings = dict(self._shared(layer, run), padding=layer["padding"], bias=layer["bias"])
+        return self.tflearn.conv_2d(x, layer["filters"], layer["kernel"], layer["stride"], **settings)
 
     def _dense(self, layer, x, run):
         return self.tflearn.fully_connected(x, layer["units"], bias=layer["bias"], **self._shared(layer, run))

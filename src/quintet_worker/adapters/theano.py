@@ -10,6 +10,7 @@ import ctypes
 import glob
 import math
 import os
+import sys
 
 import numpy as np
 
@@ -43,11 +44,11 @@ class Theano(Adapter):
     name = "theano"
 
     def __init__(self):
-        flags = blas_flags()
-        # The one spelling is the original's, the other its continuation's; each takes what it does not know for nothing.
-        os.environ["THEANO_FLAGS"] = ",".join(
-            [os.environ.get("THEANO_FLAGS", ""), "device=cpu", "blas.ldflags=" + flags, "blas__ldflags=" + flags]
-        ).strip(",")
+        dot = (
+            "__" if sys.version_info >= (3, 8) else "."
+        )  # how Theano-PyMC, and how the original, writes a setting's section
+        flags = [os.environ.get("THEANO_FLAGS", ""), "device=cpu", "blas" + dot + "ldflags=" + blas_flags()]
+        os.environ["THEANO_FLAGS"] = ",".join(flags).strip(",")
         import theano
         import theano.tensor
         import theano.tensor.nnet
@@ -60,7 +61,9 @@ class Theano(Adapter):
 
     def build(self, network, optimiser, precision, threads, device):
         if device != "cpu":
-            raise RuntimeError("received device {}, expected cpu: Theano's GPU code needs a retired CUDA".format(device))
+            raise RuntimeError(
+                "received device {}, expected cpu: Theano's GPU code needs a retired CUDA".format(device)
+            )
         self.theano.config.floatX = self.dtype = precision
         self.network, self.optimiser = network, optimiser
         self.pair = network["format"] == "quintet-adversarial"
@@ -212,7 +215,9 @@ class Theano(Adapter):
         """Return (loss, running statistics that move) of one training-mode pass."""
         if not part:
             run = self._run("", masks=inputs[2:])
-            return self._loss(self.network["loss"], self._forward(self.network["layers"], inputs[0], run), inputs[1]), run.moved
+            return self._loss(
+                self.network["loss"], self._forward(self.network["layers"], inputs[0], run), inputs[1]
+            ), run.moved
         x, z = inputs
         generator = self._run("generator")
         fake = self._forward(self.network["generator"]["layers"], z, generator)
@@ -403,7 +408,9 @@ def blas_flags():
     root = os.path.dirname(scipy.__file__)
     for folder in (root + ".libs", os.path.join(root, ".libs")):
         for path in sorted(glob.glob(os.path.join(folder, "libopenblas*.so*"))):
-            ctypes.CDLL(path, ctypes.RTLD_GLOBAL)  # so that the compiled code finds it: THEANO_FLAGS takes no -Wl,-rpath
+            ctypes.CDLL(
+                path, ctypes.RTLD_GLOBAL
+            )  # so that the compiled code finds it: THEANO_FLAGS takes no -Wl,-rpath
             return "-L{0} -l:{1}".format(folder, os.path.basename(path))
     return ""
 
