@@ -133,7 +133,7 @@ def best_recipe(shape: Shape) -> Recipe:
         schedule="cosine",
         warmup=0.2,
         batch_size=128 if large(shape) else 32,
-        epochs=12 if large(shape) else 40,
+        epochs=30 if large(shape) else 40,
         augment={"shift": 2, "rotation": 12, "elastic": 0.8, **stretch}
         if large(shape)
         else {"shift": 0.5, "rotation": 8, **stretch},
