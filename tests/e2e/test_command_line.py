@@ -134,8 +134,29 @@ def test_libraries_shows_each_with_its_version(quintet):
     shown = one_object(quintet("libraries", "--json").out)["libraries"]
     assert [row["library"] for row in shown] == list(environments.LIBRARIES)
     assert shown[0] == {
-        "library": "reference", "version": np.__version__, "install": 'python -m pip install -e "."',
+        "library": "reference", "version": np.__version__, "own_environment": False, "state": "ready", "engine": None,
+        "precisions": ["float64", "float32"], "cannot": {"bfloat16": "reference has no bfloat16"}, "to_do": None,
     }  # fmt: skip
+    never = shown[-1]
+    assert (never["library"], never["state"], never["version"]) == ("pylearn2", "cannot", None)
+    assert "never released" in never["to_do"]
+
+
+def test_libraries_adds_and_removes_only_what_has_an_environment_of_its_own(quintet, monkeypatch, tmp_path):
+    monkeypatch.setenv("QUINTET_CACHE", str(tmp_path))
+    for words, said in (
+        (("add", "torch"), "environment of its own"),
+        (("add", "theanoo"), 'did you mean "theano"?'),
+        (("add", "pylearn2"), "cannot run here"),
+    ):
+        answer = quintet("libraries", *words)
+        assert answer.code == 2
+        assert said in answer.err
+        assert len(answer.err.strip().splitlines()) == 1
+    assert "was not here" in quintet("libraries", "remove", "theano").err
+    examined = one_object(quintet("libraries", "doctor", "reference", "mxnet", "--json").out)["libraries"]
+    assert [one["healthy"] for one in examined] == [True, False]
+    assert "quintet libraries add mxnet" in examined[1]["finding"]
 
 
 def test_data_commands(quintet, monkeypatch, tmp_path):

@@ -30,13 +30,19 @@ def show(context: typer.Context, json: AsJson = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("library", "version", "environment", "supports", "what it cannot, or what to type")
+    table = Table("library", "version", "environment", "engine", "precisions", "what it cannot, or what to type")
+    for column in table.columns[:2]:
+        column.no_wrap = True
     for one in rows:
-        rest = one["to_do"] or "; ".join(f"{what}: {why}" for what, why in one["cannot"].items())
         place = "its own" if one["own_environment"] else "Quintet's"
-        state = place if one["state"] == "ready" else one["state"]
-        engine = f" (on {one['engine']})" if one["engine"] else ""
-        table.add_row(one["library"] + engine, one["version"] or "-", state, ", ".join(one["precisions"]), rest)
+        table.add_row(
+            one["library"],
+            one["version"] or "-",
+            place if one["state"] == "ready" else one["state"],
+            one["engine"] or "",
+            ", ".join(one["precisions"]),
+            one["to_do"] or "; ".join(f"{what}: {why}" for what, why in one["cannot"].items()),
+        )
     Console(markup=False).print(table)
 
 
@@ -84,11 +90,12 @@ def doctor(
 
 
 def row(name: str) -> dict[str, Any]:
-    """Return what there is to say of one library."""
-    from quintet.environments import LIBRARIES
+    """Return what there is to say of one library; `to_do` is the command that brings it, or why none can."""
+    from quintet.environments import LIBRARIES, own
     from quintet.environments.abilities import cannot, precisions
 
     found = LIBRARIES[name]
+    to_do = own.pins(name).cannot if found.state == "cannot" else None if found.version else found.how_to_install
     return {
         "library": name,
         "version": found.version,
@@ -97,7 +104,7 @@ def row(name: str) -> dict[str, Any]:
         "engine": found.engine,
         "precisions": precisions(name),
         "cannot": cannot(name),
-        "to_do": (found.unavailable or "").split("; ")[-1],
+        "to_do": to_do,
     }
 
 

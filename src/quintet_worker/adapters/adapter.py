@@ -72,3 +72,23 @@ class Adapter(object):
     def save_native(self, path):
         """Write the model in the library's own format below `path`; return the file's name, or None if there is none."""
         return None
+
+
+class Pass(object):
+    """One forward pass: its mode, the dropout masks still to be used, and the running statistics that it moves.
+
+    For adapters that keep their parameters in a dict by name; what the pass has moved is found before what it started from.
+    """
+
+    def __init__(self, parameters, training, masks=(), prefix=""):
+        self.parameters, self.training, self.masks, self.prefix = parameters, training, list(masks), prefix
+        self.moved = {}
+
+    def get(self, layer, role):
+        """Return a layer's parameter, or None where it has none of that role."""
+        name = self.prefix + layer["name"] + "." + role
+        return self.moved.get(name, self.parameters.get(name))
+
+    def move(self, layer, role, value):
+        """Keep a running statistic's new value."""
+        self.moved[self.prefix + layer["name"] + "." + role] = value

@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 
-from quintet_worker.adapters.adapter import Adapter
+from quintet_worker.adapters.adapter import Adapter, Pass
 
 PARTS = ("discriminator", "generator")
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
@@ -20,21 +20,6 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 TINY = 1e-12
 STATIC = (("static_alloc", True), ("static_shape", True))
-
-
-class Pass(object):
-    """One symbolic forward pass: its mode, the dropout masks still to be used, and the running statistics that it moves."""
-
-    def __init__(self, symbols, training, masks=(), prefix=""):
-        self.symbols, self.training, self.masks, self.prefix = symbols, training, list(masks), prefix
-        self.moved = {}
-
-    def name(self, layer, role):
-        return self.prefix + layer["name"] + "." + role
-
-    def get(self, layer, role):
-        name = self.name(layer, role)
-        return self.moved.get(name, self.symbols.get(name))
 
 
 class MXNet(Adapter):
@@ -340,8 +325,8 @@ class MXNet(Adapter):
             keep, batch_mean = layer["momentum"], sym.mean(x, axis=axes)
             centred = sym.broadcast_sub(x, sym.reshape(batch_mean, along))
             batch_variance = sym.mean(sym.square(centred), axis=axes)
-            run.moved[run.name(layer, "mean")] = keep * mean + (1 - keep) * batch_mean
-            run.moved[run.name(layer, "variance")] = keep * variance + (1 - keep) * batch_variance
+            run.move(layer, "mean", keep * mean + (1 - keep) * batch_mean)
+            run.move(layer, "variance", keep * variance + (1 - keep) * batch_variance)
             variance = batch_variance
         else:
             centred = sym.broadcast_sub(x, sym.reshape(mean, along))

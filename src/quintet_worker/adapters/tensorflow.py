@@ -11,26 +11,11 @@ import os
 
 import numpy as np
 
-from quintet_worker.adapters.adapter import Adapter
+from quintet_worker.adapters.adapter import Adapter, Pass
 
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
-
-
-class Pass(object):
-    """One forward pass: its mode, the dropout masks still to be used, and the running statistics that it moves."""
-
-    def __init__(self, variables, training, masks=(), prefix=""):
-        self.variables, self.training, self.masks, self.prefix = variables, training, list(masks), prefix
-        self.moved = {}
-
-    def get(self, layer, role):
-        name = self.prefix + layer["name"] + "." + role
-        return self.moved.get(name, self.variables.get(name))
-
-    def move(self, layer, role, value):
-        self.moved[self.prefix + layer["name"] + "." + role] = value
 
 
 class TensorFlow(Adapter):

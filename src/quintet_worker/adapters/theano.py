@@ -14,28 +14,13 @@ import sys
 
 import numpy as np
 
-from quintet_worker.adapters.adapter import Adapter
+from quintet_worker.adapters.adapter import Adapter, Pass
 
 PARTS = ("discriminator", "generator")
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 TINY = 1e-12
-
-
-class Pass(object):
-    """One forward pass: its mode, the dropout masks still to be used, and the running statistics that it moves."""
-
-    def __init__(self, shared, training, masks=(), prefix=""):
-        self.shared, self.training, self.masks, self.prefix = shared, training, list(masks), prefix
-        self.moved = {}
-
-    def name(self, layer, role):
-        return self.prefix + layer["name"] + "." + role
-
-    def get(self, layer, role):
-        name = self.name(layer, role)
-        return self.moved.get(name, self.shared.get(name))
 
 
 class Theano(Adapter):
@@ -337,8 +322,8 @@ class Theano(Adapter):
             keep, batch_mean = layer["momentum"], x.mean(axes)
             centred = x - self._along_channels(batch_mean, x.ndim)
             batch_variance = (centred * centred).mean(axes)
-            run.moved[run.name(layer, "mean")] = keep * mean + (1 - keep) * batch_mean
-            run.moved[run.name(layer, "variance")] = keep * variance + (1 - keep) * batch_variance
+            run.move(layer, "mean", keep * mean + (1 - keep) * batch_mean)
+            run.move(layer, "variance", keep * variance + (1 - keep) * batch_variance)
             variance = batch_variance
         else:
             centred = x - self._along_channels(mean, x.ndim)
