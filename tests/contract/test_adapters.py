@@ -16,6 +16,7 @@ def could_be_here(library):
     return not LIBRARIES[library].retired or library in ALWAYS or bool(own.find_python(own.pins(library).python))
 
 
+@pytest.mark.timeout(1800)  # the first of a library's tests waits for all of its checks
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("library", ADAPTERS)
 def test_contract(library, check, contract_results):

@@ -27,6 +27,7 @@ def rows_of(answer):
     return {row["library"]: row for row in network["rows"]}
 
 
+@pytest.mark.timeout(1200)  # a Theano compiles its graphs for the first time
 def test_a_missing_environment_is_a_row_and_once_it_is_there_its_trials_are_run(quintet, needed, monkeypatch, tmp_path):
     words = ("compare", "digits", "--libraries", "reference,pylearn2," + ",".join(NAMES), "--data", "digits8x8")
     words += ("--seeds", "1", "--epochs", "1", "--threads", "1", "--out", str(tmp_path / "study"), "--json")

@@ -27,11 +27,12 @@ def show(context: typer.Context, json: AsJson = False) -> None:
     if json:
         print_json({"libraries": rows})
         return
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("library", "version", "environment", "engine", "precisions", "what it cannot, or what to type")
-    for column in table.columns[:2]:
+    table = Table("library", "version", "lives in", "engine", "precisions", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for column in table.columns:
         column.no_wrap = True
     for one in rows:
         place = "its own" if one["own_environment"] else "Quintet's"
@@ -40,10 +41,16 @@ def show(context: typer.Context, json: AsJson = False) -> None:
             one["version"] or "-",
             place if one["state"] == "ready" else one["state"],
             one["engine"] or "",
-            ", ".join(one["precisions"]),
-            one["to_do"] or "; ".join(f"{what}: {why}" for what, why in one["cannot"].items()),
+            " ".join(one["precisions"]),
         )
-    Console(markup=False).print(table)
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+    for one in rows:
+        for what, why in one["cannot"].items():
+            if not what.startswith(("float", "bfloat")):  # the table says that
+                console.print(f"{one['library']} cannot run {what}: {why}", soft_wrap=True)
+        if one["to_do"]:
+            console.print(f"{one['library']}: {one['to_do']}", soft_wrap=True)
 
 
 @libraries.command()
@@ -52,11 +59,11 @@ def add(names: Names) -> None:
     from quintet.environments import library, own
 
     for name in names:
-        found = library(name)
+        found, pins = library(name), pins_of(name)
         if found.state == "ready":
             talk().print(f"{name} {found.version} is here already")
             continue
-        made = own.make(pins_of(name), watched())
+        made = own.make(pins, watched())
         versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
         talk().print(f"{name} is ready after {made['seconds']:.0f} s: {versions}, Python {made['python']}")
 

@@ -288,10 +288,14 @@ class Theano(Adapter):
         if kind == "gelu":
             return 0.5 * x * (1 + T.erf(math.sqrt(0.5) * x))
         if kind == "silu":
-            return x * T.nnet.sigmoid(x)
+            return x * self._sigmoid(x)
         if kind == "mish":
             return x * T.tanh(self._softplus(x))
-        return T.tanh(x) if kind == "tanh" else T.nnet.sigmoid(x)
+        return T.tanh(x) if kind == "tanh" else self._sigmoid(x)
+
+    def _sigmoid(self, x):
+        """Return 1 / (1 + exp(-x)); the original's own is 1 from 22 on, off by 3e-10."""
+        return 0.5 + 0.5 * self.T.tanh(0.5 * x)
 
     def _softplus(self, x):
         softplus = self.T.nnet.softplus
