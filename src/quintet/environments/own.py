@@ -9,6 +9,7 @@ Not here: what the libraries are called and which are there (the package itself)
 
 import contextlib
 import ctypes
+import errno
 import functools
 import hashlib
 import json
@@ -34,6 +35,7 @@ PINS = Path(__file__).parent
 RECORD = "quintet.json"  # written last: a folder without it is no environment
 INSTALL_TIMEOUT_S = 1800
 TRY_TIMEOUT_S = 300
+FULL_BYTES = 16 << 20
 # Makes the adapter, as a worker would, and prints what it stands on.
 TRIAL = (
     "import json, sys; from quintet_worker.adapters import create; print(json.dumps(create(sys.argv[1]).versions()))"
@@ -251,6 +253,8 @@ def _install(wanted: Pins, python: Path, aside: Path, on_line: OnLine) -> None:
             ) as process:  # fmt: skip
                 _follow(process, lambda line: (file.write(line + "\n"), on_line(f"{wanted.name}: {line}")))
             if process.returncode:
+                if shutil.disk_usage(aside.parent).free < FULL_BYTES:  # venv does not say so
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 shutil.rmtree(aside, ignore_errors=True)
                 file.flush()
                 raise EnvironmentUnavailable(
