@@ -1,7 +1,7 @@
 """Lasagne 0.1: its layers where it has them, on the graphs and compiled functions of the Theano adapter.
 
 Rules
-* Lasagne's rectify and max pooling share a gradient among equals, its sigmoid is 1 from 22 on, and it has no BatchNorm, no
+* Lasagne's rectify and max pooling share a gradient among equals, its sigmoid is cut short, and it has no BatchNorm, no
   pads of unequal sides and no smoothed labels: there the Theano adapter's own forms serve, as its user would write them.
 * lasagne.updates keeps the rate inside the velocity, which differs from the formula where the rate changes: not used.
 """

@@ -3,7 +3,7 @@
 Rules
 * MXNet's softplus and elu take short cuts or keep their constants in float32; they are written out here.
 * Its fused optimisers keep the rate inside the velocity and their settings in float32: the updates are written out, in place.
-* Its BatchNorm moves the running statistics by rules of its own: they are moved here, from the mean and variance it returns.
+* BatchNorm is written out too, so that the running statistics are moved by the formula.
 """
 
 # pyright: reportIncompatibleMethodOverride=false
@@ -300,7 +300,7 @@ class MXNet(Adapter):
         return x * share + (x - still(x)) * slope
 
     def _softplus(self, x):
-        """Return log(1 + exp(x)); MXNet's own takes x itself above 20, off by 2e-9."""
+        """Return log(1 + exp(x)); MXNet's own takes x itself from some 20 on, off by 1e-9."""
         far = x + self.sym.log1p(self.sym.exp(-self.sym.relu(x)))
         return self.sym.where(x > 15, far, self.sym.Activation(x, act_type="softrelu"))
 

@@ -1,8 +1,8 @@
 """Theano: one symbolic graph per kind of call, compiled to C; images are NCHW inside.
 
 Rules
-* Theano's own relu and max pooling share a gradient among equals and its softplus is off by 1e-7 above 16, so these three are
-  written with switch(), whose gradient goes one way.
+* Theano's own relu and max pooling share a gradient among equals, so both are written with switch(), whose gradient goes
+  one way; 1.0.5 cuts its softplus and sigmoid short, off by 7e-8 and 1e-9, so both are made of what it does not cut.
 * Gradients and updates are in the same compiled function as the loss: nothing returns to Python between them.
 """
 
@@ -29,9 +29,8 @@ class Theano(Adapter):
     name = "theano"
 
     def __init__(self):
-        dot = (
-            "__" if sys.version_info >= (3, 8) else "."
-        )  # how Theano-PyMC, and how the original, writes a setting's section
+        # How Theano-PyMC, and how the original on its old Python, writes a setting's section.
+        dot = "__" if sys.version_info >= (3, 8) else "."
         flags = [os.environ.get("THEANO_FLAGS", ""), "device=cpu", "blas" + dot + "ldflags=" + blas_flags()]
         os.environ["THEANO_FLAGS"] = ",".join(flags).strip(",")
         import theano
@@ -294,7 +293,7 @@ class Theano(Adapter):
         return T.tanh(x) if kind == "tanh" else self._sigmoid(x)
 
     def _sigmoid(self, x):
-        """Return 1 / (1 + exp(-x)); the original's own is 1 from 22 on, off by 3e-10."""
+        """Return 1 / (1 + exp(-x)); that of 1.0.5 is 1 from some 20 on, off by 1e-9."""
         return 0.5 + 0.5 * self.T.tanh(0.5 * x)
 
     def _softplus(self, x):
