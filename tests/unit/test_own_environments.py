@@ -92,6 +92,29 @@ def test_changed_pins_make_it_outdated_and_it_is_made_anew(make_pins):
     assert own.state(changed) == "ready"
 
 
+def test_an_outdated_one_that_cannot_be_made_anew_is_told_and_left_out(make_pins, monkeypatch):
+    tiny = environments.Library(name="tiny", distributions=(("tiny",),))
+    monkeypatch.setattr(environments, "LIBRARIES", {**environments.LIBRARIES, "tiny": tiny})
+    own.make(make_pins("1.0"), silent)
+    make_pins(requirement="there-is-none==1.0\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert environments.chosen(["tiny"]) == ["tiny"]  # it may yet be made anew
+    told = environments.refresh(["reference", "tiny"], silent)
+    assert set(told) == {"tiny"}
+    assert "No matching distribution" in told["tiny"]
+    assert tiny.state == "outdated"
+    with pytest.raises(EnvironmentUnavailable, match="other pins than today's"):
+        environments.interpreter("tiny")
+    make_pins("1.1")
+    assert environments.refresh(["tiny"], silent) == {}
+    assert tiny.state == "ready"
+
+
+def test_pips_cache_may_be_switched_off(make_pins, monkeypatch):
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    assert own.make(make_pins(), silent)["versions"] == {"tiny": "1.0"}
+
+
 def test_a_lost_python_is_seen(make_pins):
     pins = make_pins()
     own.make(pins, silent)

@@ -134,10 +134,11 @@ def pins_of(name: str) -> Any:
 
 
 def refreshed(names: Sequence[str]) -> list[str]:
-    """Make the environments anew whose pins have changed since they were made; return `names`."""
+    """Make the environments anew whose pins have changed since they were made, or say why not; return `names`."""
     from quintet.environments import refresh
 
-    refresh(names, watched())
+    for name, why in refresh(names, watched()).items():
+        talk().print(f"{name} is left out: {why}", soft_wrap=True)
     return list(names)
 
 

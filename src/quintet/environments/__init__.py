@@ -135,29 +135,33 @@ def chosen(words: Iterable[str]) -> list[str]:
 
     Raises:
         StudyError: no such library.
-        EnvironmentUnavailable: none of them can run here.
+        EnvironmentUnavailable: none of them can run here, nor is outdated and may be made anew.
     """
     groups: dict[str, Callable[[], list[str]]] = {
         "installed": installed,
         "all": lambda: [name for name in LIBRARIES if name != "reference"],
     }
     names = [name for word in words for name in (groups[word]() if word in groups else [library(word).name])]
-    reasons = [library(name).unavailable for name in names]
-    if None not in reasons:
+    reasons = [library(name).unavailable for name in names if library(name).state != "outdated"]
+    if None not in reasons and len(reasons) == len(names):
         nothing = "received no library, expected at least one that is installed; quintet libraries shows what to type"
         raise EnvironmentUnavailable(next(filter(None, reasons), nothing))
     return list(dict.fromkeys(names))
 
 
-def refresh(names: Iterable[str], on_line: own.OnLine) -> None:
-    """Make the environments anew whose pins have changed since they were made.
+def refresh(names: Iterable[str], on_line: own.OnLine) -> dict[str, str]:
+    """Make the environments anew whose pins have changed since they were made; return those that cannot be, and why.
 
-    Raises:
-        EnvironmentUnavailable: one cannot be made; the old one stays.
+    Such a one stays as it was, outdated: its library's rows say "environment", the others' are run.
     """
+    failed = {}
     for name in names:
         if library(name).state == "outdated":
-            own.make(own.pins(name), on_line)
+            try:
+                own.make(own.pins(name), on_line)
+            except EnvironmentUnavailable as error:
+                failed[name] = str(error)
+    return failed
 
 
 def interpreter(name: str) -> tuple[str, dict[str, str]]:
