@@ -36,6 +36,26 @@ def test_it_fits_100_columns_with_every_name_and_figure_whole(result):
             assert cell.interval in text
 
 
+@pytest.mark.parametrize("width", [100, 80])
+def test_a_library_of_which_no_run_finished_hides_no_name_or_figure(result, width):
+    why = "received library, expected an installed one"
+    failed = [
+        dataclasses.replace(t, status="environment", reason=why, metrics={}) if t.library == "jax" else t
+        for t in result.trials
+    ]
+    rows = [
+        dataclasses.replace(row, n_failed=row.n, summaries={}) if row.library == "jax" else row
+        for row in result.networks[0].rows
+    ]
+    network = dataclasses.replace(result.networks[0], rows=tuple(rows))
+    text = printed(dataclasses.replace(result, trials=tuple(failed), networks=(network,)), width)
+    for row in tables.overview(network).rows:
+        assert re.search(rf"^ *{row.name}\b", text, flags=re.M)
+        if row.name != "jax":
+            assert all(cell.text in text for cell in row.cells)
+    assert re.sub(r"\s+", " ", text).count(why) == 1  # told once, not once a trial
+
+
 @pytest.mark.parametrize("width", [100, 60, 40])
 def test_sentences_failures_and_place_are_there(result, width, tmp_path):
     network = result.networks[0]

@@ -245,7 +245,7 @@ def _install(wanted: Pins, python: Path, aside: Path, on_line: OnLine) -> None:
     steps.append([*pip, "--no-deps", "-r", str(requirements)])  # all pinned: nothing is left to resolve
     log = folder() / f"{wanted.name}.log"
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
-    if environment.pop("PIP_NO_CACHE_DIR", None):  # the pip of Python 3.6 reads it wrongly: github.com/pypa/pip/issues/5385
+    if environment.pop("PIP_NO_CACHE_DIR", None):  # Python 3.6's pip misreads it: github.com/pypa/pip/issues/5385
         pip.append("--no-cache-dir")
     with log.open("w") as file:
         for step in steps:

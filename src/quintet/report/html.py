@@ -85,6 +85,6 @@ def _network(result: StudyResult, network: NetworkResult, number: int) -> dict[s
         "sweep": tables.sweep_table(network, result.sweep),
         "threads": sorted({row.threads for row in network.rows}),
         "trials": trials,
-        "failures": [trial for trial in trials if trial.failed],
+        "failures": records.failures(result, network.network),
         "trial_columns": [(METRICS[name].label, tables.unit(METRICS[name])) for name in records.TRIAL_METRICS],
     }

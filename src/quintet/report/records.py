@@ -46,9 +46,26 @@ def trials(result: StudyResult, network: str) -> tuple[TrialRecord, ...]:
     return tuple(_trial(trial) for trial in result.trials if trial.network == network)
 
 
-def failures(result: StudyResult, network: str) -> tuple[TrialRecord, ...]:
-    """Return the trials of a network that failed."""
-    return tuple(trial for trial in trials(result, network) if trial.failed)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """Trials that failed alike: a library that is missing fails in each of its trials."""
+
+    first: TrialRecord
+    n: int
+
+    @property
+    def name(self) -> str:
+        """The first trial, and how many more."""
+        return self.first.id + (f" and {self.n - 1} more" if self.n > 1 else "")
+
+
+def failures(result: StudyResult, network: str) -> tuple[Failures, ...]:
+    """Return the trials of a network that failed, those of one library and one reason together."""
+    groups: dict[tuple[str, str, str], list[TrialRecord]] = {}
+    for trial in trials(result, network):
+        if trial.failed:
+            groups.setdefault((trial.library, trial.status, trial.reason), []).append(trial)
+    return tuple(Failures(first=group[0], n=len(group)) for group in groups.values())
 
 
 def begun(result: StudyResult) -> str:

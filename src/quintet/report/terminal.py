@@ -1,6 +1,5 @@
 """The report's summary in the terminal: the sentences, one table, the failures, and where the whole report is."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from quintet.results import NetworkResult, StudyResult
 if TYPE_CHECKING:
     from rich.console import Console
 
-_NARROW = 80  # columns; below, a list is easier to read than a table
 _TONES = {"bad": "bold red", "good": "green", "missing": "dim"}
 
 
@@ -42,38 +40,29 @@ def _network(result: StudyResult, network: NetworkResult, console: "Console") ->
             console.print(Text(f"  {sentence}", style="dim"))
     elif network.no_recommendation:
         console.print(Text(f"No recommendation: {network.no_recommendation}", style="yellow"))
-    table = tables.overview(network)
-    if console.width < _NARROW:
-        _print_list(table, console)
-    else:
-        _print_table(table, console)
+    _print_table(tables.overview(network), console)
     failed = records.failures(result, network.network)
     if failed:
-        console.print(Text(f"Failed: {len(failed)}", style="bold red"))
-    for (status, reason), ids in alike(failed).items():
-        others = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        console.print(Text(f"  {ids[0]}{others}: {status}: {reason or 'no reason was given'}"))
+        console.print(Text(f"Failed: {sum(group.n for group in failed)}", style="bold red"))
+    for group in failed:
+        console.print(Text(f"  {group.name}: {group.first.status}: {group.first.reason or 'no reason was given'}"))
     console.print()
 
 
-def alike(failed: Iterable[records.TrialRecord]) -> dict[tuple[str, str], list[str]]:
-    """Return the ids of failed trials by what they failed of: a library that is missing fails in each of its trials."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for trial in failed:
-        found.setdefault((trial.status, trial.reason), []).append(trial.id)
-    return found
-
-
 def _print_table(table: Table, console: "Console") -> None:
+    """Print a table, or, where the terminal is too narrow for its names and figures, a list."""
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table as RichTable
     from rich.text import Text
 
     made = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    made.add_column("\n\nlibrary", min_width=max(len(row.name) for row in table.rows))
-    for column in table.columns:
+    made.add_column("\n\nlibrary", no_wrap=True)
+    for column, cells in zip(table.columns, zip(*(row.cells for row in table.rows), strict=True), strict=True):
         heading = Text(column.label.replace(" ", "\n") + (f"\n{column.unit}" if column.unit else ""))
-        made.add_column(heading, justify="right" if column.number else "left", no_wrap=True)
+        figures = [text for cell in cells if cell.tone != "missing" for text in (cell.text, cell.interval)]
+        width = max(map(len, [*figures, *heading.plain.split("\n")]))  # only words that stand for a figure may wrap
+        made.add_column(heading, justify="right" if column.number else "left", min_width=width)
     for row in table.rows:
         cells = []
         for cell in row.cells:
@@ -82,7 +71,10 @@ def _print_table(table: Table, console: "Console") -> None:
                 text.append(f"\n{cell.interval}", style="dim")
             cells.append(text)
         made.add_row(Text.assemble((row.name, "bold"), (f"\n{row.mark}", "green") if row.mark else ""), *cells)
-    console.print(made)
+    if Measurement.get(console, console.options.update(max_width=1000), made).minimum > console.width:
+        _print_list(table, console)
+    else:
+        console.print(made)
 
 
 def _print_list(table: Table, console: "Console") -> None:
