@@ -34,6 +34,11 @@ class Ladder:
     float32: float | None
     first_failure: str | None
 
+    @property
+    def climbed(self) -> bool:
+        """Whether its library could run at all."""
+        return self.passed or ": environment: " not in (self.first_failure or "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryRow:
@@ -203,7 +208,8 @@ def caveats(settings: Mapping[str, Any], trials: Sequence[TrialRow]) -> tuple[st
     loads = [trial.load_before for trial in trials if trial.load_before is not None]
     if loads and float(np.median(loads)) > settings["max_load"]:
         found.append(f"Others used up to {max(loads):.0%} of the processor before the trials: speeds may be off.")
-    if shared := shared_engines(settings["libraries"]):
+    ran = {trial.library for trial in trials if trial.status == "ok"}
+    if shared := shared_engines([name for name in settings["libraries"] if name in ran]):
         groups = "; ".join(f"{', '.join(names)} on {engine}" for engine, names in shared.items())
         found.append(f"Some share an engine, so that they agree proves less: {groups}.")
     return tuple(found)
@@ -304,6 +310,8 @@ def _ladder(network: str, library: str, parity: Sequence[Mapping[str, Any]]) -> 
 def _not_comparable(ladder: Ladder | None, settings: Mapping[str, Any]) -> str | None:
     if ladder is None:
         return "its ladder was not climbed" if settings["parity"] else "the study left the ladder out"
+    if not ladder.climbed:
+        return "it cannot run here"  # why: told once, where the failures are
     return None if ladder.passed else f"it did not pass the ladder: {ladder.first_failure}"
 
 

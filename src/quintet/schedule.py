@@ -190,7 +190,11 @@ def sweep(
     done = {(r["network"], r["library"], r["threads"]) for r in store.rows("SELECT * FROM sweep")}
     todo = [(*pair, count) for pair in pairs for count in counts]
     for number, (network, name, count) in enumerate(todo):
-        on_event(Event(phase="threads", done=number, total=len(todo), text=f"{name}, {count} threads"))
+        if library(name).unavailable:
+            continue
+        on_event(
+            Event(phase="threads", done=number, total=len(todo), text=f"{name}, {count} thread{'s' * (count > 1)}")
+        )
         if (network, name, count) in done:
             continue
         folder = store.folder / "sweep" / f"{network}.{name}.{count}"
@@ -204,9 +208,9 @@ def sweep(
         row = {"network": network, "library": name, "threads": count, "training_images_per_s": speed, "reason": reason}
         store.write("sweep", [row])
         shutil.rmtree(folder, ignore_errors=True)
-    best = {}
-    for row in store.rows("SELECT * FROM sweep ORDER BY training_images_per_s DESC"):
-        best.setdefault((row["network"], row["library"]), row["threads"])
+    best = dict.fromkeys(pairs, 1)  # 1 for those that cannot run here
+    for row in store.rows("SELECT * FROM sweep ORDER BY training_images_per_s"):
+        best[row["network"], row["library"]] = row["threads"]
     return best
 
 

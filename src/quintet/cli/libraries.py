@@ -1,14 +1,18 @@
 """`quintet libraries`: which libraries are here, what each can do; add, remove and try those with an environment of their own."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quintet.cli.show import AsJson, print_json, talk
 
+if TYPE_CHECKING:
+    from quintet.environments import Library
+    from quintet.environments.own import OnLine
+
 libraries = typer.Typer(help="The libraries: which are here, what each can do; add, remove, try.")
-Names = Annotated[list[str], typer.Argument(help="Names, as `quintet libraries` shows them.")]
+Names = Annotated[list[str], typer.Argument(help="Names, as `quintet libraries` shows them; or all.")]
 
 
 def mount(app: typer.Typer) -> None:
@@ -56,16 +60,15 @@ def show(context: typer.Context, json: AsJson = False) -> None:
 @libraries.command()
 def add(names: Names) -> None:
     """Make the environments of retired libraries; one that is there already is left alone."""
-    from quintet.environments import library, own
+    from quintet.environments import own
 
-    for name in names:
-        found, pins = library(name), pins_of(name)
+    for found in retired(names):
         if found.state == "ready":
-            talk().print(f"{name} {found.version} is here already")
+            talk().print(f"{found.name} {found.version} is here already")
             continue
-        made = own.make(pins, watched())
+        made = own.make(own.pins(found.name), watched())
         versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
-        talk().print(f"{name} is ready after {made['seconds']:.0f} s: {versions}, Python {made['python']}")
+        talk().print(f"{found.name} is ready after {made['seconds']:.0f} s: {versions}, Python {made['python']}")
 
 
 @libraries.command()
@@ -73,8 +76,9 @@ def remove(names: Names) -> None:
     """Remove the environments of retired libraries."""
     from quintet.environments import own
 
-    for name in names:
-        talk().print(f"{name} is removed" if own.remove(pins_of(name)) else f"{name} was not here")
+    for found in retired(names):
+        removed = own.remove(own.pins(found.name))
+        talk().print(f"{found.name} is removed" if removed else f"{found.name} was not here")
 
 
 @libraries.command()
@@ -88,6 +92,8 @@ def doctor(
 
     found = []
     for name in [library(name).name for name in names] if names else chosen(["installed"]):
+        if not json:
+            talk().print(f"{name}: training a small network; a Theano compiles for minutes the first time", style="dim")
         found.append(examine(name))
         if not json:
             talk().print(found[-1].sentence)
@@ -115,22 +121,30 @@ def row(name: str) -> dict[str, Any]:
     }
 
 
-def pins_of(name: str) -> Any:
-    """Return the pins of a library that has an environment of its own.
+def retired(names: Sequence[str]) -> list["Library"]:
+    """Return the libraries called `names`, or all that can have an environment of their own; all are checked before any is made.
 
     Raises:
         StudyError: there is no such library, or it lives in Quintet's own environment.
+        EnvironmentUnavailable: it cannot run anywhere.
     """
-    from quintet.environments import library, own
-    from quintet.errors import StudyError
+    from quintet.environments import LIBRARIES, library
+    from quintet.errors import EnvironmentUnavailable, StudyError
 
-    found = library(name)
-    if not found.retired:
-        raise StudyError(
-            f'received library "{name}", expected one with an environment of its own; {name} lives in Quintet\'s: type, in'
-            f" Quintet's folder: {found.how_to_install}"
-        )
-    return own.pins(name)
+    own = [found for found in LIBRARIES.values() if found.retired and found.state != "cannot"]
+    if list(names) == ["all"]:
+        return own
+    chosen = [library(name) for name in names]
+    for found in chosen:
+        if not found.retired:
+            raise StudyError(
+                f'received library "{found.name}", expected one with an environment of its own:'
+                f" {', '.join(one.name for one in own)}; {found.name} lives in Quintet's, where pip installs and removes it:"
+                f" {found.how_to_install}"
+            )
+        if found.state == "cannot":
+            raise EnvironmentUnavailable(found.unavailable or "")
+    return chosen
 
 
 def refreshed(names: Sequence[str]) -> list[str]:
@@ -142,7 +156,7 @@ def refreshed(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def watched() -> Any:
+def watched() -> "OnLine":
     """Return what shows an installer's lines: the last one on a terminal, none elsewhere but what is being installed."""
     console = talk()
 
@@ -150,6 +164,6 @@ def watched() -> Any:
         if console.is_terminal:
             console.print(f"\x1b[2K\r{line[: console.width - 1]}", end="", soft_wrap=True)
         elif "Collecting" in line or "trying" in line:
-            console.print(line)
+            console.print(line.partition(" (from ")[0], soft_wrap=True)
 
     return on_line

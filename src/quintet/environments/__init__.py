@@ -107,9 +107,9 @@ def library(name: str) -> Library:
     Raises:
         StudyError: there is none; the message gives the nearest name.
     """
-    if name not in LIBRARIES:
-        raise StudyError(f'received library "{name}", {nearest(name, LIBRARIES)}')
-    return LIBRARIES[name]
+    if name.lower() not in LIBRARIES:
+        raise StudyError(f'received library "{name}", expected one that Quintet knows; {nearest(name, LIBRARIES)}')
+    return LIBRARIES[name.lower()]
 
 
 def require(name: str) -> Library:

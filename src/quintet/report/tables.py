@@ -226,7 +226,8 @@ def missing(row: LibraryRow) -> Cell:
 def _ladder_word(row: LibraryRow) -> Cell:
     if row.ladder is None:
         return Cell(text="not climbed", tone="missing", number=False)
-    return Cell(text="passed", number=False) if row.ladder.passed else Cell(text="failed", tone="bad", number=False)
+    words = "passed" if row.ladder.passed else "failed" if row.ladder.climbed else "could not run"
+    return Cell(text=words, tone="" if row.ladder.passed else "bad", number=False)
 
 
 def _finished(row: LibraryRow) -> Cell:
