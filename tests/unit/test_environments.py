@@ -15,7 +15,7 @@ def test_every_library_has_an_adapter_and_the_other_way_round():
 
 
 def test_an_unknown_library_is_answered_with_the_nearest():
-    with pytest.raises(StudyError, match='library "tensorflw", .* did you mean "tensorflow"'):
+    with pytest.raises(StudyError, match=r'library "tensorflw", .* did you mean "tensorflow"'):
         environments.library("tensorflw")
 
 
