@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from quintet.errors import BundleError
-from quintet.job import write_whole
 from quintet.metrics import METRICS
 
 _MOST_LABELS = 50
@@ -19,6 +18,8 @@ _MOST_LABELS = 50
 
 def write_card(folder: Path) -> Path:
     """Write card.md anew from bundle.json, exports/exports.json and decision.json, and return its path."""
+    from quintet.job import write_whole
+
     content = render_card(folder)
     write_whole(folder / "card.md", content)
     return folder / "card.md"
