@@ -111,6 +111,25 @@ def test_a_bundle_without_a_figure_is_judged_and_nothing_is_held_against_it(bund
     assert "no figure to compare with" in sentence(found)
 
 
+def test_an_export_is_held_to_its_own_figure(bundle):
+    right = judge(bundle).scores["accuracy"]
+    (bundle / "exports").mkdir()
+    export = {"runtime": "numpy", "precision": "float32", "kept": True, "n": 60, "accuracy": right - 0.1}
+
+    def judged(**changes):
+        (bundle / "exports" / "exports.json").write_text(json.dumps({"exports": {"np-float32": export | changes}}))
+        return judge(bundle)
+
+    assert (judged().claimed_of, judged().holds) == ("np-float32", False)
+    assert "of np-float32 on the same samples" in sentence(judged())
+    assert (judged(accuracy=right).claimed, judged(accuracy=right).holds) == (right, True)
+    for other in ({"kept": False}, {"runtime": "litert"}, {"precision": "int8"}):
+        assert (judged(**other).claimed_of, judged(**other).holds) == ("model", True)
+    (bundle / "exports" / "exports.json").write_text('{"exports": [3]}')
+    with pytest.raises(BundleError, match="export again"):
+        judge(bundle)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -83,11 +83,17 @@ def test_it_takes_in_exports_and_the_reject_rule(card, tmp_path):
     card()
     folder = tmp_path / "b"
     (folder / "exports").mkdir()
-    record = {"exports": {"onnx-int8": {"accuracy": 0.949876, "size_bytes": 3000, "shape": [1, 2]}}}
-    (folder / "exports" / "exports.json").write_text(json.dumps(record))
+    int8 = {
+        "kept": True, "size_bytes": 3000, "n": 2500, "accuracy": 0.9496, "difference": -0.0016, "agreement": 0.9944,
+        "interval": {"low": -0.0034, "high": 0.0002, "level": 0.95, "method": "Bonett-Price"},
+    }  # fmt: skip
+    exports = {"onnx-int8": int8, "litert-int8": int8 | {"kept": False}}
+    (folder / "exports" / "exports.json").write_text(json.dumps({"exports": exports}))
     (folder / "decision.json").write_text('{"temperature": 1.25, "coverage": 0.9}')
     text = write_card(folder).read_text()
-    assert "- onnx-int8: accuracy 0.949876, size_bytes 3000" in section(text, "Exports")
+    row = "| onnx-int8 | 94.96 % | -0.16 points (-0.34 to +0.02, Bonett-Price) | 99.44 % | 2,500 | 3,000 |"
+    assert row in section(text, "Exports")
+    assert section(text, "Exports").rstrip().endswith("| refused |")
     assert "temperature 1.25, coverage 0.9" in section(text, "When it does not know")
     assert "no decision.json" not in text
 
@@ -103,6 +109,16 @@ def test_a_strangers_words_stay_in_their_line(card):
     assert text.count("\n## Figures\n") == 1
     assert "<script>" not in text.replace("\\<script\\>", "")
     assert "\\[x\\](javascript:1)" in text
+
+
+@pytest.mark.parametrize("odd", ['{"exports": [1]}', '{"exports": {"a": {}}}', '{"exports": {"a": 1}}'])
+def test_a_record_of_another_kind_is_one_line(card, tmp_path, odd):
+    card()
+    (tmp_path / "b" / "exports").mkdir()
+    (tmp_path / "b" / "exports" / "exports.json").write_text(odd)
+    with pytest.raises(BundleError, match="no model card can be made of") as error:
+        write_card(tmp_path / "b")
+    assert "\n" not in str(error.value)
 
 
 def test_equal_records_give_equal_bytes(card):
