@@ -17,7 +17,7 @@ def hashes(grey: np.ndarray) -> np.ndarray:
     """Return the perceptual hash `(n,)` `uint64` of grey pictures `(n, height, width)`, at least 9x9."""
     from scipy.fft import dctn
 
-    low = dctn(grey.astype(np.float32), axes=(1, 2), norm="ortho")[:, :8, :9].reshape(len(grey), -1)[:, 1:65]
+    low = np.asarray(dctn(grey.astype(np.float32), axes=(1, 2), norm="ortho"))[:, :8, :9].reshape(-1, 72)[:, 1:65]
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
