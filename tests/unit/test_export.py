@@ -5,7 +5,7 @@ import json
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
@@ -21,6 +21,7 @@ from quintet.export.litert_writer import litert_model
 from quintet.export.onnx_writer import onnx_model
 from quintet.export.quantise import Grid, grid_of, int8_weights, make_plan
 from quintet.layers import (
+    ACTIVATIONS,
     Activation,
     AveragePool,
     BatchNorm,
@@ -414,3 +415,55 @@ def test_what_was_read_back_is_what_was_written(tmp_path):
     x, y = pictures()
     outputs = NumpyPredictor(bundle)(x)
     assert (outputs.argmax(1) == y).mean() > 0.99
+
+
+@st.composite
+def networks(draw):
+    """Draw a small network of any layers in any order that fits."""
+    layers, height, width, channels = [], draw(st.integers(5, 9)), draw(st.integers(5, 9)), draw(st.integers(1, 3))
+    shape = (height, width, channels)
+    if draw(st.booleans()):
+        layers.append(
+            Rescale(scale=draw(st.sampled_from([1 / 255, 1 / 64])), offset=draw(st.sampled_from([0.0, -2.0, -0.3])))
+        )
+    stride = st.sampled_from([(1, 1), (2, 1), (2, 2)])
+    plain = st.one_of(
+        st.just(BatchNorm()),
+        st.sampled_from(ACTIVATIONS).map(lambda kind: Activation(kind=kind)),
+        st.just(RELU),
+        st.just(Normalise()),
+        st.just(Rescale(scale=0.7, offset=0.1)),
+    )
+    convolution = st.builds(
+        Conv,
+        filters=st.integers(1, 4),
+        kernel=st.sampled_from([(3, 3), (1, 1), (2, 3)]),
+        stride=stride,
+        padding=st.sampled_from(["same", "same", "valid"]),
+        bias=st.booleans(),
+    )
+    pool = st.one_of(
+        st.builds(MaxPool, size=st.just((2, 2)), stride=stride),
+        st.builds(AveragePool, size=st.just((2, 1)), stride=stride),
+    )
+    around = st.builds(
+        Residual,
+        layers=st.lists(plain, max_size=3).map(tuple),
+        shortcut=st.lists(plain, max_size=1).map(tuple),
+    )
+    layers += draw(st.lists(st.one_of(convolution, plain, pool, around), max_size=6))
+    layers += draw(
+        st.sampled_from([[], [Flatten()], [Flatten(), Dense(units=3)], [GlobalAveragePool(), Dense(units=3)]])
+    )
+    layers += draw(st.lists(plain, max_size=2))
+    try:
+        return network(*layers, shape=shape)
+    except NetworkError:
+        assume(False)
+        raise
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(drawn=networks())
+def test_any_network_is_folded_exactly(drawn):
+    folded(*drawn)
