@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from quintet import datasets
+from quintet.decision import fit_temperature
 from quintet.errors import BundleError, StudyError
-from quintet_systems.digits.confidence import VIEWS, fit_temperature, views
+from quintet_systems.digits.confidence import VIEWS, views
 from quintet_systems.digits.familiarity import learn, load_familiarity, save_familiarity
 from quintet_systems.digits.ink import find_ink
 from quintet_systems.digits.lines import in_lines

@@ -10,7 +10,8 @@ import pytest
 from scipy.interpolate import CubicSpline
 
 from quintet import datasets
-from quintet_systems.digits.confidence import Predictor, fit_temperature
+from quintet.decision import fit_temperature
+from quintet_systems.digits.confidence import Predictor
 from quintet_systems.digits.familiarity import learn
 from quintet_systems.digits.paper import Paper, PaperSettings, make_page
 from quintet_systems.digits.reading import PageReading, ReaderSettings, read_page

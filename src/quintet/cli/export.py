@@ -1,13 +1,15 @@
 """`quintet export BUNDLE`: files for other runtimes, each judged again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quintet.cli.show import AsJson, print_json, progress, talk
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quintet.export import Export
 
 
@@ -29,6 +31,9 @@ def export(
         str, typer.Option(help="The data to calibrate and judge with; default: what the model was trained on.")
     ] = "",
     calibration: Annotated[int, typer.Option(help="How many training samples choose the ranges of int8.", min=1)] = 512,
+    coverage: Annotated[
+        float, typer.Option(help="The share of pictures that is to be answered; of the rest it says that it is unsure.")
+    ] = 0.95,
     threads: Annotated[int, typer.Option(help="Processor threads.", min=1)] = 1,
     json: AsJson = False,
 ) -> None:
@@ -39,7 +44,7 @@ def export(
 
     from quintet.bundle import read_bundle
     from quintet.errors import BundleError, DataError
-    from quintet.export import export_bundle
+    from quintet.export import complete_exports, export_bundle
     from quintet.system import load_system
 
     found = read_bundle(bundle)
@@ -65,11 +70,15 @@ def export(
             threads,
             on_event,
         )
+        decided = complete_exports(bundle, exports, prepared, coverage, on_event)
     if json:
-        print_json({"bundle": str(bundle), "margin": margin, "exports": {e.name: asdict(e) for e in exports}})
+        record = {e.name: asdict(e) for e in exports}
+        print_json({"bundle": str(bundle), "margin": margin, "exports": record, "decision": decided})
     else:
         for one in exports:
             talk().print(sentence(one))
+        for name, figures in list(decided.items())[:1]:
+            talk().print(decided_sentence(name, figures))
         talk().print(f"The files and their figures are in {bundle / 'exports'}")
         if (bundle / "manifest.sig").exists():
             talk().print(f"The bundle has changed: sign it again with quintet bundle sign {bundle}")
@@ -92,6 +101,19 @@ def sentence(export: "Export") -> str:
         )
     doubt = "" if export.shown else f"; too few samples to show that it is within {100 * export.margin:g} points"
     return f"{export.name}: kept: {figures}{doubt}"
+
+
+def decided_sentence(name: str, figures: "Mapping[str, Any]") -> str:
+    """Return what the reject rule does with one export, in words."""
+    right = figures["accuracy_of_answers"]
+    if right is None:
+        return f"{name}: answers none of {figures['n']} test samples"
+    low, high = figures["accuracy_of_answers_interval"]
+    return (
+        f"{name}: answers {100 * figures['coverage']:.1f} % of {figures['n']} test samples and is right in {100 * right:.2f} %"
+        f" of them (95 % interval {100 * low:.2f} to {100 * high:.2f}); calibration error"
+        f" {100 * figures['calibration_error']:.1f} points, {100 * figures['uncalibrated']:.1f} before"
+    )
 
 
 def _words(text: str) -> list[str]:

@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quintet.export.answering import complete_exports
     from quintet.export.exporting import MARGIN, TARGETS, export_bundle
     from quintet.export.record import Export, read_exports
 
-__all__ = ["MARGIN", "TARGETS", "Export", "export_bundle", "read_exports"]
+__all__ = ["MARGIN", "TARGETS", "Export", "complete_exports", "export_bundle", "read_exports"]
+_MODULES = {"Export": "record", "read_exports": "record", "complete_exports": "answering"}
 
 
 def __getattr__(name: str) -> Any:
@@ -14,5 +16,4 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "record" if name in ("Export", "read_exports") else "exporting"
-    return getattr(importlib.import_module(f"quintet.export.{module}"), name)
+    return getattr(importlib.import_module(f"quintet.export.{_MODULES.get(name, 'exporting')}"), name)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from quintet.errors import DataError
 from quintet_systems.digits.normalise import enlarged, normalise, trimmed
@@ -45,22 +44,6 @@ class Opinion:
     @property
     def probability(self) -> float:
         return float(self.probabilities.max())
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature that makes held-out images likeliest.
-
-    `logits` float `(n, 10)`, `labels` int `(n,)`: of images that were not trained on.
-    """
-    logits = np.asarray(logits, dtype=np.float64)
-    truth = logits[np.arange(len(labels)), labels]
-
-    def loss(log_temperature: float) -> float:
-        heat = np.exp(log_temperature)
-        return float(np.mean(logsumexp(logits / heat, axis=1) - truth / heat))
-
-    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
-    return float(np.exp(found["x"]))  # type: ignore[index]  # a dict, which scipy's stubs do not say
 
 
 def views(crop: np.ndarray, size: int) -> np.ndarray:

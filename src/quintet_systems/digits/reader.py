@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from quintet.bundle import read_bundle
+from quintet.decision import fit_temperature
 from quintet.errors import BundleError
 from quintet.job import write_whole
 from quintet.runtimes import NumpyPredictor, Predictor
 from quintet.system import Prepared
-from quintet_systems.digits.confidence import fit_temperature
 from quintet_systems.digits.familiarity import learn, load_familiarity, save_familiarity
 from quintet_systems.digits.reading import ReaderSettings
 
