@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quintet import machine
-from quintet.errors import QuintetError, RecommendationError
+from quintet.errors import NothingMeasured, QuintetError, RecommendationError
 from quintet.recommend import Goal, Limits, Recommendation
 from quintet.results import analyse
 from quintet.store import Store
@@ -26,7 +26,8 @@ def choose(
     """Return the choice for `network` of `system`, from the newest complete study below `studies` made on this machine.
 
     Raises:
-        RecommendationError: nothing was measured here, or nothing that was meets the limits; the message says what to do.
+        NothingMeasured: no such study; the message says what to do.
+        RecommendationError: nothing that was measured meets the limits.
     """
     found = load_system(system)
     wanted = check_network(found, network or found.default_network)
@@ -49,7 +50,7 @@ def choose(
                 return Choice(recommendation=one.recommendation, folder=path.parent, threads=row.threads)
             if one.network == wanted:
                 raise RecommendationError(one.no_recommendation)
-    raise RecommendationError(
+    raise NothingMeasured(
         f"received no finished study of {system}'s network {wanted} made on this machine below {studies}, expected one;"
         f" type: quintet compare {system} --network {wanted}"
     )

@@ -8,7 +8,8 @@ QuintetError                    exit code 2: it could not run
 ├── StoreError                  a study folder that is locked, unwritable, full, or of another version
 ├── BundleError                 a trained model's folder that is missing, incomplete or not ours
 │   └── NotVerified             … that is not as its signer left it, or whose signer nobody trusts
-└── RecommendationError         no measured trial meets the limits, or nothing was measured
+└── RecommendationError         no measured trial meets the limits
+    └── NothingMeasured         no study of it was made on this machine
 """
 
 import difflib
@@ -58,6 +59,10 @@ class NotVerified(BundleError):
 
 class RecommendationError(QuintetError):
     """No measured trial meets the limits, or nothing was measured."""
+
+
+class NothingMeasured(RecommendationError):
+    """No finished study of the system's network was made on this machine."""
 
 
 def nearest(received: str, known: Iterable[str]) -> str:

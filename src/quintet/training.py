@@ -18,7 +18,7 @@ from quintet.schedule import OnEvent, complete, run_study, silent
 from quintet.statistics import Summary, binomial_interval, summarise
 from quintet.store import Store, TrialRow
 from quintet.study import Study
-from quintet.system import load_system
+from quintet.system import Prepared, System, load_system
 from quintet_worker import wire
 
 
@@ -116,10 +116,9 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Tra
     )
 
 
-def fitting_precision(system: str, network: str, library: str, data: str | None, device: str) -> str:
+def fitting_precision(system: System, network: str, library: str, prepared: Prepared, device: str) -> str:
     """Return "bfloat16" where the recipe says that `library` gains by it and this processor computes it, else "float32"."""
-    found = load_system(system)
-    recipe = found.recipe(network, found.prepare(data))
+    recipe = system.recipe(network, prepared)
     fits = library in recipe.bfloat16 and device == "cpu" and machine.fast_bfloat16()
     return "bfloat16" if fits else "float32"
 

@@ -85,10 +85,6 @@ def test_every_command_has_help(quintet, path):
         (("train", "digits", "--network", "bets"), ('did you mean "best"?',)),
         (("train", "digits", "--library", "kears-jax"), ('did you mean "keras-jax"?',)),
         (("train", "digits", "--library", "reference", "--at-once", "0"), ("at_once = 0",)),
-        (
-            ("train", "digits", "--library", "auto"),
-            ("no finished study", "type: quintet compare digits --network survey"),
-        ),
         (("recommend", "digits"), ("no finished study", "type: quintet compare digits --network survey")),
         (("demo", "digit"), ('did you mean "digits"?',)),
         (("digits", "read", "nothing.png"), ("no model", "quintet train digits")),
@@ -359,6 +355,17 @@ def test_what_was_measured_best_is_used_and_impossible_limits_are_refused(quinte
     )
     assert trained.code == 0, trained.err
     assert "quintet-results/small" in trained.err
+
+
+def test_where_nothing_was_measured_auto_tries_each_library_and_says_so(quintet, monkeypatch):
+    monkeypatch.setattr("quintet.quick_trial.TRIAL_S", 0.2)
+    monkeypatch.setattr("quintet.quick_trial.installed", lambda: ["torch"])
+    words = ("train", "digits", "--library", "auto", "--seeds", "1", "--epochs", "0.2", "--data", "digits8x8")
+    trained = quintet(*words, "--threads", "1")
+    assert trained.code == 0, trained.err
+    said = " ".join(trained.err.split())
+    assert "No study of survey was made here" in said
+    assert "Training with torch in float32, the fastest in a 0.2-second trial" in said
 
 
 def test_a_full_disk_under_a_worker_is_one_line_and_the_trial_is_not_recorded(quintet, monkeypatch, tmp_path):

@@ -19,6 +19,11 @@ PHASES = {
     "parity": "climbing the ladder",
     "threads": "trying thread counts",
     "trials": "running trials",
+    "quick": "trying each library",
+    "photos": "decoding photos",
+    "calibrating": "calibrating int8",
+    "judging": "judging exports",
+    "deciding": "fitting the decision",
     "quiet": "waiting for quiet",
 }
 
