@@ -65,7 +65,7 @@ def folded(net, weights):
     x = x if graph.takes_bytes else x.astype(np.float32) / 64 - 2
     expected = NumpyPredictor(Bundle(net=net, weights=weights, labels=[], card={}))(x)
     for predict in (OnnxRuntimePredictor(onnx_model(graph)), LiteRTPredictor(litert_model(graph))):
-        assert np.abs(predict(x) - expected).max() <= 1e-5 * np.abs(expected).max()
+        assert np.abs(predict(x) - expected).max() <= 1e-4 * np.abs(expected).max()  # large values that cancel
     return [type(node.operation) for node in graph.nodes]
 
 
@@ -292,6 +292,19 @@ def test_values_that_are_not_finite_are_refused_with_the_range():
         make_plan(graph, calibrate(graph, bytes_of(net)))
 
 
+def test_dead_units_get_a_step_that_kernels_take():
+    """LiteRT ends the process where a step is 1e-12: the relu here answers 0 to every picture."""
+    net, weights = network(
+        Rescale(scale=1 / 255, offset=-2.0), Normalise(epsilon=0.5), RELU,
+        Residual(layers=(Normalise(epsilon=0.5), RELU, Activation(kind="tanh"))), Flatten(), Dense(units=3),
+    )  # fmt: skip
+    graph, plan = quantised(net, weights)
+    assert min(grid.scale for grid in plan.grids.values()) > 1e-6
+    expected = NumpyPredictor(Bundle(net=net, weights=weights, labels=[], card={}))(bytes_of(net))
+    found = LiteRTPredictor(litert_model(graph, plan))(bytes_of(net))
+    assert np.abs(found - expected).max() <= 0.02 * np.abs(expected).max()
+
+
 def test_weights_that_are_not_finite_are_refused_by_name():
     net, weights = network(Rescale(scale=1 / 255), Conv(filters=2))
     weights["conv1.bias"][1] = np.nan
@@ -339,7 +352,10 @@ def test_every_export_is_judged_and_kept_with_its_figures(tmp_path):
         assert export.n == 400
         assert export.agreement >= 0.98
         assert export.reference_accuracy >= 0.99
-        assert export.interval.low < export.difference < export.interval.high
+        low, high = export.interval.low, export.interval.high
+        assert low is not None
+        assert high is not None
+        assert low < export.difference < high
         assert export.size_bytes == sum((folder / "exports" / file).stat().st_size for file in export.files)
         outputs = open_predictor(folder, export.runtime, export.precision)(x)
         assert (outputs.argmax(1) == y).mean() == export.accuracy
@@ -431,7 +447,7 @@ def networks(draw):
         st.just(BatchNorm()),
         st.sampled_from(ACTIVATIONS).map(lambda kind: Activation(kind=kind)),
         st.just(RELU),
-        st.just(Normalise()),
+        st.just(Normalise(epsilon=0.5)),  # a smaller one makes a sign of a channel, which any rounding turns
         st.just(Rescale(scale=0.7, offset=0.1)),
     )
     convolution = st.builds(
