@@ -85,7 +85,8 @@ def judge(
     if not card.get("system"):
         raise BundleError(f"received {folder}, which names no system, expected one to judge it by; train it again")
     system = load_system(card["system"])
-    prepared = system.prepare(data or (card.get("data") or {}).get("name"))
+    trained_on = card.get("data") or {}
+    prepared = system.prepare_test(data or trained_on.get("name"), trained_on.get("sha256"))
     _check_fit(bundle, prepared)
     x, y = prepared.arrays["test_x"], prepared.arrays["test_y"]
     predict = _predictor(folder, bundle, runtime, precision)
@@ -184,6 +185,6 @@ def _check_fit(bundle: Bundle, prepared: Prepared) -> None:
 def _predictor(folder: Path, bundle: Bundle, runtime: str, precision: str) -> Predictor:
     if (runtime, precision) == ("numpy", "float32"):
         return NumpyPredictor(bundle)
-    from quintet.runtimes import open_predictor  # pyright: ignore[reportAttributeAccessIssue]
+    from quintet.runtimes import open_predictor
 
     return open_predictor(folder, runtime=runtime, precision=precision)

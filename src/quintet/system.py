@@ -79,6 +79,14 @@ class System(Protocol):
         """Return the data called `data`; None: the best that is at hand without a download."""
         ...
 
+    def prepare_test(self, data: str | None, trained_on: str | None) -> Prepared:
+        """Return the data that a model is judged on, as the test split of a Prepared whose other splits may be empty.
+
+        `trained_on` is the SHA-256 of the data that the model was trained on: of these only the test split is returned,
+        of others everything may be.
+        """
+        ...
+
     def networks(self) -> Sequence[str]:
         """Return the names of the networks."""
         ...

@@ -36,8 +36,8 @@ class Trained:
     bundle: Path | None
 
 
-def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Trained:
-    """Run the study's seeds under its one library and write the bundle into `folder`/bundle.
+def train_network(study: Study, folder: Path, on_event: OnEvent = silent, prepared: Prepared | None = None) -> Trained:
+    """Run the study's seeds under its one library and write the bundle into `folder`/bundle; `prepared`: the study's data.
 
     Raises:
         StudyError: the study names more than one library or network, or a pair of networks.
@@ -49,7 +49,7 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Tra
             f"received {len(study.libraries)} libraries and {len(study.networks)} networks to train, expected one of each"
         )
     # No claim of speed comes of this, so it does not wait for a quiet machine.
-    prepared = system.prepare(study.data)
+    prepared = prepared or system.prepare(study.data)
     settings = {"save_weights": True, "parity": False, "repeats": 0, "max_load": 1.0, "data": prepared.name}
     study = study.model_copy(update=settings)
     network, library = study.networks[0], study.libraries[0]

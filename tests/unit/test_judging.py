@@ -40,6 +40,9 @@ class Shelf:
             assert data in ("tiny", None)
         return Prepared(name=data or "tiny", arrays=arrays, labels=labels)
 
+    def prepare_test(self, data, trained_on):
+        return self.prepare(data)
+
 
 @pytest.fixture
 def bundle(tiny, tiny_study, tmp_path, monkeypatch):

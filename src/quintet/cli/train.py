@@ -78,7 +78,7 @@ def train(
     )
     folder = out or Path("quintet-models") / f"{system}-{chosen}-{study.digest()[:8]}"
     with progress() as on_event:
-        trained = train_network(study, folder, on_event=on_event)
+        trained = train_network(study, folder, on_event=on_event, prepared=prepared)
     if json:
         print_json({**asdict(trained), "folder": str(folder)})
     else:

@@ -11,6 +11,8 @@ import hashlib
 import io
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,9 +27,10 @@ from quintet.images import read_image
 from quintet.job import write_whole
 from quintet.machine import cache_folder
 
-VERSION = 1  # of what is kept in the cache
+VERSION = 2  # of what is kept in the cache
 PARTS = ("train", "validation", "test")
 OnPhoto = Callable[[int, int], None]
+Decoded = tuple[np.ndarray, list[str], np.ndarray, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,7 +97,7 @@ def read_album(
         DataError: see find_photos; or too few of the photos can be decoded.
     """
     photos = find_photos(place)
-    pixels, hashes, broken = _decoded(photos, shape, on_photo)
+    pixels, hashes, group, broken = _decoded(photos, shape, on_photo)
     kept = [photo for photo, sha in zip(photos, hashes, strict=True) if sha]
     labels = tuple(sorted({photo.label for photo in photos}))
     y = np.array([labels.index(photo.label) for photo in kept], np.int64)
@@ -106,7 +109,6 @@ def read_album(
             f" cannot: {broken[0][0]}: {broken[0][1]}"
         )
     names, sha256 = tuple(photo.name for photo in kept), tuple(sha for sha in hashes if sha)
-    group = likeness.groups(pixels)
     part = split_by_content(y, sha256, group, test, validation, [name in held_out for name in names])
     return Album(x=pixels, y=y, labels=labels, names=names, sha256=sha256, group=group, part=part, broken=broken)
 
@@ -146,10 +148,8 @@ def _members(group: np.ndarray) -> Iterator[list[int]]:
         yield members.tolist()
 
 
-def _decoded(
-    photos: Sequence[Photo], shape: tuple[int, int, int], on_photo: OnPhoto | None
-) -> tuple[np.ndarray, list[str], tuple[tuple[str, str], ...]]:
-    """Return pixels of the whole photos, each photo's SHA-256 ("" where broken), and the broken ones."""
+def _decoded(photos: Sequence[Photo], shape: tuple[int, int, int], on_photo: OnPhoto | None) -> Decoded:
+    """Return the whole photos' pixels, every photo's SHA-256 ("" where broken), the whole ones' groups, and the broken."""
     key = hashlib.sha256(f"{VERSION} {shape} {digest(tuple(photos))}".encode()).hexdigest()[:24]
     kept = cache_folder() / "albums" / f"{key}.npz"
     if (found := _from_cache(kept)) is not None:
@@ -173,23 +173,26 @@ def _decoded(
             if on_photo:
                 on_photo(i + 1, len(photos))
     pixels = pixels[[bool(sha) for sha in hashes]]
-    _to_cache(kept, pixels, hashes, broken)
-    return pixels, hashes, tuple(broken)
+    decoded = pixels, hashes, likeness.groups(pixels), tuple(broken)
+    _to_cache(kept, decoded)
+    return decoded
 
 
-def _from_cache(path: Path) -> tuple[np.ndarray, list[str], tuple[tuple[str, str], ...]] | None:
+def _from_cache(path: Path) -> Decoded | None:
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             notes = json.loads(bytes(kept["notes"]))
-            return kept["pixels"], notes["sha256"], tuple((name, why) for name, why in notes["broken"])
-    except (OSError, ValueError, KeyError, EOFError):
+            broken = tuple((name, why) for name, why in notes["broken"])
+            return kept["pixels"], notes["sha256"], kept["group"], broken
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
-def _to_cache(path: Path, pixels: np.ndarray, hashes: list[str], broken: list[tuple[str, str]]) -> None:
+def _to_cache(path: Path, decoded: Decoded) -> None:
     """Keep what was decoded; a full or read-only cache only means that the next time decodes again."""
+    pixels, hashes, group, broken = decoded
     notes = np.frombuffer(json.dumps({"sha256": hashes, "broken": broken}).encode(), np.uint8)
     content = io.BytesIO()
-    np.savez(content, pixels=pixels, notes=notes)
+    np.savez(content, pixels=pixels, group=group, notes=notes)
     with contextlib.suppress(StoreError):
         write_whole(path, content.getvalue())

@@ -138,10 +138,12 @@ def activations(
 
     from quintet import machine
     from quintet.cli.train import pick_library
+    from quintet.system import load_system
     from quintet_systems.digits.activation_report import sentences, write_activation_report
     from quintet_systems.digits.activations import run_activations
 
-    name, why = pick_library("digits", "survey", library, Path("quintet-results"))
+    digits = load_system("digits")
+    name, why = pick_library(digits, "survey", library, Path("quintet-results"), digits.prepare(data or None), device)
     talk().print(why)
     folder = out or Path("quintet-results") / f"activations-{preset}{'-modern' if modern else ''}-{name}"
     side_by_side = at_once or max(1, len(machine.cores()) // threads)

@@ -1,7 +1,10 @@
 """The pets system's photos: the Kaggle cats and dogs with the originals held out, or anybody's own labelled photos."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from quintet.datasets.album import PARTS, Album, OnPhoto, read_album
 from quintet.errors import DataError
@@ -63,6 +66,18 @@ def prepare(data: str | None, on_photo: OnPhoto | None = None) -> Prepared:
         labels=album.labels,
         provenance=provenance(album, known),
     )
+
+
+def prepare_test(data: str | None, trained_on: str | None) -> Prepared:
+    """Return the test split of the photos that a model was trained on (their Prepared.sha256 is `trained_on`); of others, all."""
+    prepared = prepare(data)
+    if prepared.sha256() == trained_on or is_known(find(data)):
+        return prepared
+    everything = {k: np.concatenate([prepared.arrays[f"{part}_{k}"] for part in PARTS]) for k in ("x", "y")}
+    arrays = {
+        f"{part}_{k}": everything[k][len(everything[k]) * (part != "test") :] for part in PARTS for k in ("x", "y")
+    }
+    return replace(prepared, arrays=arrays)
 
 
 def held_out(names: Path) -> set[str]:

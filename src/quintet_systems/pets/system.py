@@ -27,6 +27,12 @@ class Pets:
 
         return prepare(data)
 
+    def prepare_test(self, data: str | None, trained_on: str | None) -> Prepared:
+        """Return the test split of the photos that the model was trained on; of other photos, all."""
+        from quintet_systems.pets.data import prepare_test
+
+        return prepare_test(data, trained_on)
+
     def networks(self) -> Sequence[str]:
         """Return the survey's two and the ladder's four."""
         from quintet_systems.pets.networks import NETWORKS
