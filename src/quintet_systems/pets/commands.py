@@ -1,4 +1,4 @@
-"""`quintet pets look|…`."""
+"""`quintet pets look|sizes|…`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -54,3 +54,64 @@ def look(
         for names in album.conflicts():
             talk().print(f"alike, yet labelled differently, kept out of the test: {', '.join(names)}", soft_wrap=True)
     raise typer.Exit(1 if album.broken or album.conflicts() else 0)
+
+
+@app.command()
+def sizes(
+    data: Annotated[
+        str, typer.Option(help="A folder, a zip or a CSV of labelled photos; default: the cats and dogs.")
+    ] = "",
+    networks: Annotated[str, typer.Option(help="The networks, separated by commas; default: all.")] = "",
+    library: Annotated[str, typer.Option(help="A library, or auto; see `quintet train`.")] = "auto",
+    seeds: Annotated[int, typer.Option(help="Paired seeds.", min=1)] = 5,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the photos; default: each network's recipe.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads per trial.", min=1)] = 1,
+    at_once: Annotated[
+        int | None, typer.Option(help="Trials side by side; default: as many as there are cores.")
+    ] = None,
+    margin: Annotated[float, typer.Option(help="Differences in accuracy up to this count as equal.")] = 0.005,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    out: Annotated[Path, typer.Option(help="The folder.")] = Path("quintet-results/pets-sizes"),
+    json: AsJson = False,
+) -> None:
+    """Is the larger network the more accurate? The survey's two nets and the ladder, paired by seed.
+
+    The claim ends as reproduced, not reproduced, or cannot be told. The same command again goes on where it was stopped.
+    """
+    from dataclasses import asdict
+
+    from quintet import machine
+    from quintet.cli.parity import split
+    from quintet.cli.train import pick_library
+    from quintet.system import check_network
+    from quintet_systems.pets.sizes import STEPS, SURVEY, run_sizes
+    from quintet_systems.pets.sizes_report import write_sizes_report
+    from quintet_systems.pets.system import SYSTEM
+
+    prepared = SYSTEM.prepare(data or None)
+    chosen = [check_network(SYSTEM, name) for name in split(networks)] or [*SURVEY, *STEPS]
+    name, why = pick_library(SYSTEM, chosen[-1], library, Path("quintet-results"), prepared, device)
+    talk().print(why)
+    with progress() as on_event:
+        study = run_sizes(
+            out,
+            name,
+            prepared,
+            networks=chosen,
+            seeds=seeds,
+            epochs=epochs,
+            threads=threads,
+            at_once=at_once or max(1, len(machine.cores()) // threads),
+            margin=margin,
+            device=device,
+            on_event=on_event,
+        )
+    text, plot = write_sizes_report(study, out)
+    if json:
+        print_json({**asdict(study), "report": str(text), "plot": str(plot)})
+        return
+    for sentence in study.claims:
+        talk().print(sentence)
+    talk().print(f"Table, plot and every pair: {text}")
