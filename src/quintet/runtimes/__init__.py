@@ -2,13 +2,25 @@
 
 from typing import TYPE_CHECKING, Any
 
+from quintet.runtimes.choosing import Choice, choose, chosen, measure
 from quintet.runtimes.opening import PRECISIONS, RUNTIMES, export_file, open_predictor
 from quintet.runtimes.predictor import Predictor
 
 if TYPE_CHECKING:
     from quintet.runtimes.numpy import NumpyPredictor
 
-__all__ = ["PRECISIONS", "RUNTIMES", "NumpyPredictor", "Predictor", "export_file", "open_predictor"]
+__all__ = [
+    "PRECISIONS",
+    "RUNTIMES",
+    "Choice",
+    "NumpyPredictor",
+    "Predictor",
+    "choose",
+    "chosen",
+    "export_file",
+    "measure",
+    "open_predictor",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Predicts with OpenVINO on the processor, one sample after another: its kernels are fastest where the shape is fixed."""
 
+import platform
 import threading
 from pathlib import Path
 
@@ -25,6 +26,10 @@ class OpenVINOPredictor:
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",  # else it takes bfloat16 where the processor has it
         }
+        if platform.machine() in ("aarch64", "arm64"):
+            # There its convolutions take floats alone, and compiling an int8 file fails ("Convolution input precision should
+            # be single", 2026.4.1 on Cortex-A72 and A76) unless it leaves the fake quantisation as it is.
+            settings["LP_TRANSFORMS_MODE"] = "NO"
         core = openvino.Core()
         try:
             read = core.read_model(model, weights) if weights else core.read_model(model)
