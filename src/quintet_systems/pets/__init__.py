@@ -1,0 +1,1 @@
+"""Pets: from a folder of labelled photos to a supervised small board."""
