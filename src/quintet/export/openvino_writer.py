@@ -1,0 +1,29 @@
+"""An OpenVINO IR (.xml and .bin) from Quintet's own ONNX model, of batch 1, its float32 kept whole."""
+
+import tempfile
+from pathlib import Path
+
+from quintet.errors import EnvironmentUnavailable
+from quintet.export.graph import Graph
+from quintet.export.onnx_writer import onnx_model
+from quintet.export.quantise import Plan
+
+
+def openvino_model(graph: Graph, plan: Plan | None = None) -> tuple[bytes, bytes]:
+    """Return the two files of the model, .xml and .bin: float32, or by `plan` int8 as fake quantisation.
+
+    Raises:
+        EnvironmentUnavailable: openvino or onnx is not installed.
+    """
+    try:
+        import openvino
+    except ImportError:
+        raise EnvironmentUnavailable(
+            'received no openvino, expected it for an export to OpenVINO; type: pip install "quintet[export]"'
+        ) from None
+    model = openvino.Core().read_model(onnx_model(graph, plan))
+    model.reshape([1, *graph.input_shape])
+    with tempfile.TemporaryDirectory() as folder:
+        xml = Path(folder) / "model.xml"
+        openvino.save_model(model, xml, compress_to_fp16=False)
+        return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()

@@ -1,0 +1,53 @@
+"""Predicts with LiteRT (ai-edge-litert), one sample after another: its files are of batch 1, as a board needs."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from quintet.errors import BundleError, EnvironmentUnavailable
+from quintet.runtimes.predictor import check
+
+
+class LiteRTPredictor:
+    """Predicts with a LiteRT file of Quintet's; see Predictor. Calls from several threads wait for one another."""
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise EnvironmentUnavailable(
+                "received no ai-edge-litert, expected it for --runtime litert; type: pip install ai-edge-litert"
+            ) from None
+        try:
+            self._interpreter = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
+            taken, made = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
+        except (ValueError, RuntimeError, IndexError) as error:
+            raise BundleError(
+                f"received a damaged LiteRT file ({str(error).splitlines()[0]}), expected a whole one;"
+                " export or copy it again"
+            ) from None
+        self._lock = threading.Lock()
+        self._in, self._out = taken["index"], made["index"]
+        self._shape, self._made = tuple(map(int, taken["shape"][1:])), tuple(map(int, made["shape"][1:]))
+        self._signed = taken["dtype"] is np.int8
+        self._takes_bytes = self._signed or taken["dtype"] is np.uint8
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return the outputs of `x`."""
+        x = check(x, self._shape, self._takes_bytes)
+        if self._signed:
+            x = (x ^ 128).view(np.int8)  # the same bytes less 128
+        out = np.empty((len(x), *self._made), np.float32)
+        with self._lock:
+            for i in range(len(x)):
+                self._interpreter.set_tensor(self._in, x[i : i + 1])
+                self._interpreter.invoke()
+                out[i] = self._interpreter.get_tensor(self._out)[0]
+        return out
+
+
+def open_litert(file: Path, threads: int) -> LiteRTPredictor:
+    """Open the file of an export."""
+    return LiteRTPredictor(file.read_bytes(), threads)
