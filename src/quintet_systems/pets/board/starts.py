@@ -19,7 +19,8 @@ class Starts:
         record = read_json(self._path)
         self._name = str(record.get("name", ""))
         self.count = _number(record.get("count"))
-        self.rests = _number(record.get("rests"))  # how often safe mode was entered since all went well
+        self.fallen = _number(record.get("fallen"))  # changes to an older bundle since all went well
+        self.rests = _number(record.get("rests"))  # entries into safe mode since all went well
 
     def begin(self, name: str) -> int:
         """Count one start of `name`; return how many there were without a healthy end."""
@@ -28,8 +29,14 @@ class Starts:
         self._write()
         return self.count
 
+    def fall(self) -> None:
+        """Count one change to an older bundle: when that fails as well, safe mode comes next."""
+        self.fallen += 1
+        self.count = 0
+        self._write()
+
     def rest(self) -> int:
-        """Count one entry into safe mode, and give the bundles a new chance after it."""
+        """Count one entry into safe mode, after which the bundle gets a new chance."""
         self.rests += 1
         self.count = 0
         self._write()
@@ -37,12 +44,12 @@ class Starts:
 
     def healthy(self) -> None:
         """All went well for a while, or the end was orderly."""
-        if self.count or self.rests:
-            self.count = self.rests = 0
+        if self.count or self.fallen or self.rests:
+            self.count = self.fallen = self.rests = 0
             self._write()
 
     def _write(self) -> None:
-        record = {"name": self._name, "count": self.count, "rests": self.rests}
+        record = {"name": self._name, "count": self.count, "fallen": self.fallen, "rests": self.rests}
         with contextlib.suppress(OSError):  # on a full disk it counts within this process only
             replace_file(self._path, json.dumps(record).encode())
 
