@@ -7,6 +7,7 @@ QuintetError                    exit code 2: it could not run
 ├── EnvironmentUnavailable      a library that is not installed, or cannot run here
 ├── StoreError                  a study folder that is locked, unwritable, full, or of another version
 ├── BundleError                 a trained model's folder that is missing, incomplete or not ours
+│   └── NotVerified             … that is not as its signer left it, or whose signer nobody trusts
 └── RecommendationError         no measured trial meets the limits, or nothing was measured
 """
 
@@ -40,6 +41,19 @@ class StoreError(QuintetError):
 
 class BundleError(QuintetError):
     """A trained model's folder that is missing, incomplete, or not one of ours."""
+
+
+class NotVerified(BundleError):
+    """A bundle that fails verification.
+
+    `reason`: "unsigned", "unknown_key", "tampered", "missing", "unlisted", "truncated", "unsafe" or "downgraded";
+    `file`: the file's path in the bundle, or "".
+    """
+
+    def __init__(self, message: str, *, reason: str, file: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.file = file
 
 
 class RecommendationError(QuintetError):

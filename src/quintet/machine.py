@@ -65,6 +65,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quintet"
 
 
+def config_folder() -> Path:
+    """Return the folder for what this user keeps: QUINTET_CONFIG, else the platform's; it need not exist yet."""
+    if named := os.environ.get("QUINTET_CONFIG"):
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming")) / "quintet"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "quintet"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "quintet"
+
+
 def cores() -> list[int]:
     """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

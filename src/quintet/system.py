@@ -3,7 +3,9 @@
 The core never imports a system by name; a system never imports an adapter.
 """
 
+import hashlib
 import importlib.metadata
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,11 +44,31 @@ class Prepared:
         """One sample's shape."""
         return self.arrays["train_x"].shape[1:]
 
+    def sha256(self) -> str:
+        """Return what the model learnt from, as a hash: of its files' hashes where provenance has them, else of its arrays."""
+        files = self.provenance.get("sha256")
+        if files:
+            return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+        return self._sha256("train_x", "train_y")
+
+    def test_sha256(self) -> str:
+        """Return the hash of the test arrays, by which one test set is told from another."""
+        return self._sha256("test_x", "test_y")
+
+    def _sha256(self, *names: str) -> str:
+        sha = hashlib.sha256()
+        for name in names:
+            array = np.ascontiguousarray(self.arrays[name])
+            sha.update(f"{name} {array.dtype.str} {array.shape};".encode())
+            sha.update(array.data)
+        return sha.hexdigest()
+
 
 class System(Protocol):
     """One application with its data, networks and scores.
 
-    `commands` is a typer application that the command line mounts under the system's name, or None.
+    `commands` is a typer application that the command line mounts under the system's name, or None. A system may also have
+    `model_card`: {"intended_use", "limits", "not_tested"}, lists of sentences for the model card of its bundles.
     """
 
     name: str

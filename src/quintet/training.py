@@ -5,7 +5,9 @@ validation split; the test figures are of all seeds, and play no part in the cho
 """
 
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from quintet import machine
 from quintet.bundle import Bundle, write_bundle
@@ -13,7 +15,7 @@ from quintet.errors import StudyError
 from quintet.network import Net
 from quintet.results import analyse
 from quintet.schedule import OnEvent, complete, run_study, silent
-from quintet.statistics import Summary, summarise
+from quintet.statistics import Summary, binomial_interval, summarise
 from quintet.store import Store, TrialRow
 from quintet.study import Study
 from quintet.system import load_system
@@ -77,17 +79,25 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent) -> Tra
     bundle = None
     if chosen:
         card = {
+            "name": f"{study.system}-{network}",
             "system": study.system,
             "network": network,
             "library": library,
-            "versions": dict(chosen.versions),
+            "versions": {"quintet": version("quintet"), **chosen.versions},
             "recipe": recipe.record(),
             "study": study.digest(),
             "trial": chosen.id,
-            "data": {"name": prepared.name, "provenance": dict(prepared.provenance)},
+            "seed": chosen.seed,
+            "data": {
+                "name": prepared.name,
+                "provenance": dict(prepared.provenance),
+                "sha256": prepared.sha256(),
+                "test_sha256": prepared.test_sha256(),
+            },
             "machine": result.machine,
             "figures": {name: asdict(summary) for name, summary in scores.items()},
-            "own_test_accuracy": chosen.metrics.get("accuracy"),
+            **_own_test(chosen.metrics.get("accuracy"), len(prepared.arrays["test_y"])),
+            "model_card": {key: list(lines) for key, lines in getattr(system, "model_card", {}).items()},
         }
         bundle = write_bundle(
             folder / "bundle",
@@ -112,6 +122,12 @@ def fitting_precision(system: str, network: str, library: str, data: str | None,
     recipe = found.recipe(network, found.prepare(data))
     fits = library in recipe.bfloat16 and device == "cpu" and machine.fast_bfloat16()
     return "bfloat16" if fits else "float32"
+
+
+def _own_test(accuracy: float | None, n: int) -> dict[str, Any]:
+    """Return the test accuracy of the very model that is kept, with its interval over test samples."""
+    span = asdict(binomial_interval(round(accuracy * n), n)) if accuracy is not None else None
+    return {"own_test_accuracy": accuracy, "own_test_n": n, "own_test_interval": span}
 
 
 def _weights(folder: Path, trial: TrialRow) -> dict:

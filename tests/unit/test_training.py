@@ -40,6 +40,16 @@ def test_the_bundle_is_the_seed_that_did_best_on_validation(tiny, tiny_study, tm
     assert chosen == min(t for t, v in last.items() if v == best)  # of equals the first seed
     card = read_bundle(trained.bundle).card
     assert (card["trial"], card["own_test_accuracy"]) == (chosen, own[chosen])
+    assert (card["name"], card["seed"], card["model_version"] > 1_700_000_000) == (
+        "tiny-plain",
+        trained.chosen_seed,
+        True,
+    )
+    assert card["own_test_n"] == 60
+    assert card["own_test_interval"]["low"] < card["own_test_accuracy"] <= card["own_test_interval"]["high"] + 1e-12
+    assert card["versions"].keys() >= {"quintet", "numpy"}
+    assert card["data"]["test_sha256"] == tiny.prepare().test_sha256()
+    assert card["data"]["sha256"] == tiny.prepare().sha256()
     assert card["recipe"]["epochs"] == 0.5  # as it was trained, not as the system would have
     with Store(tmp_path / "model") as store:
         assert card["study"] == store.study()["digest"]

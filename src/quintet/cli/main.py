@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from quintet.cli import compare, data, demo, libraries, parity, report, study, train
+from quintet.cli import bundle, compare, data, demo, judge, libraries, parity, report, study, train
 from quintet.errors import QuintetError
 
 INTERRUPTED = "quintet: interrupted; what has finished is kept, the same command goes on from there"
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (demo, compare, parity, study, report, train, libraries, data):
+for group in (demo, compare, parity, study, report, train, bundle, judge, libraries, data):
     group.mount(app)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,16 @@ class Digits:
     name = "digits"
     question = "Which library reads handwritten digits best here?"
     default_network = "survey"
+    model_card = MappingProxyType(
+        {
+            "intended_use": ("It reads single handwritten digits, and pages of them through quintet digits read.",),
+            "limits": (
+                "It reads the digits 0 to 9: no letters, signs or decimal points.",
+                "A digit must come as the data set has it: alone, centred, light on dark; quintet digits read sees to that.",
+            ),
+            "not_tested": ("Writers who write their digits otherwise than those of the data set, as with a barred 7.",),
+        }
+    )
 
     def prepare(self, data: str | None = None, cache: Path | None = None) -> Prepared:  # noqa: ARG002
         """Return MNIST where it is at hand, else the 8x8 digits that scikit-learn carries; or the data set named."""
