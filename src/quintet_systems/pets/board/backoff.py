@@ -11,7 +11,9 @@ class Backoff:
     [1.0, 2.0, 4.0, 5.0]
     """
 
-    def __init__(self, first_s: float = 0.5, most_s: float = 60.0, spread: float = 0.2, seed: int | None = None) -> None:
+    def __init__(
+        self, first_s: float = 0.5, most_s: float = 60.0, spread: float = 0.2, seed: int | None = None
+    ) -> None:
         self._first_s, self._most_s, self._spread = first_s, most_s, spread
         self._random = random.Random(seed)
         self._failures = 0

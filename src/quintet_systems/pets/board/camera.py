@@ -19,6 +19,7 @@ class Camera:
         stuck_s: after so long in one call of the driver it counts as hung.
     """
 
+    lists = False
     ended = False
 
     def __init__(
@@ -88,7 +89,7 @@ class Camera:
             self._say(trouble, connected=False)
             self._closing.wait(self._backoff.wait_s())
 
-    def _call(self, driver: Callable):  # noqa: ANN202
+    def _call(self, driver: Callable):
         self._called = time.monotonic()
         try:
             return driver()

@@ -21,6 +21,7 @@ _Look = tuple[int, int]  # time of the last change in nanoseconds, size
 class FolderSource:
     """Gives the new pictures of `folder`; see Source."""
 
+    lists = True
     ended = False
     stuck = False
 

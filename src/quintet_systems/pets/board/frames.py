@@ -52,7 +52,14 @@ class SourceState:
 
 
 class Source(Protocol):
-    """Anything that gives pictures. `ended`: no more will come. `stuck`: it has hung, and only a new process helps."""
+    """Anything that gives pictures.
+
+    `lists`: it gives every picture, in order, and None only when there is no other; else only the newest.
+    `ended`: no more will come. `stuck`: it has hung, and only a new process helps.
+    """
+
+    @property
+    def lists(self) -> bool: ...
 
     @property
     def ended(self) -> bool: ...

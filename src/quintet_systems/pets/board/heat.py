@@ -85,14 +85,14 @@ class Thermometer:
         every_s: float = READ_EVERY_S,
     ) -> None:
         self._read, self._monotonic, self._every_s = read, monotonic, every_s
-        self._at: float | None = None
+        self._at = monotonic()  # the first label comes first
         self.reading = Reading(celsius=None)
         self.heat = Heat()
 
     def step(self) -> str:
         """Return one of STEPS."""
         now = self._monotonic()
-        if self._at is None or now - self._at >= self._every_s:
+        if now - self._at >= self._every_s:
             self._at = now
             self.reading = self._read()
             self.heat = climb(self.heat, self.reading, now)

@@ -9,6 +9,7 @@ from quintet_systems.pets.board.frames import Frame, SourceState
 class PictureSource:
     """Gives one picture; see Source."""
 
+    lists = True
     stuck = False
 
     def __init__(self, path: Path) -> None:
@@ -32,6 +33,7 @@ class PictureSource:
 class FilmSource:
     """Gives every frame of a film, as fast as they are taken; see Source."""
 
+    lists = True
     stuck = False
 
     def __init__(self, path: Path) -> None:

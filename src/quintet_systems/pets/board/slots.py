@@ -92,7 +92,8 @@ class Slots:
         if bad is None or good is None or bad == good:
             return None
         self._note(bad, why)
-        replace_link(self.state / "current", f"slots/{good}")
+        with contextlib.suppress(OSError):  # no room for a link: without its slot the link names nothing, and good runs
+            replace_link(self.state / "current", f"slots/{good}")
         shutil.rmtree(self.path(bad), ignore_errors=True)
         return good
 
@@ -122,7 +123,12 @@ class Slots:
 
     def _note(self, name: str, why: str) -> None:
         folder = self.path(name)
-        refusal = {"manifest": manifest_hash(folder), "model_version": version(folder), "why": why, "wall_s": time.time()}
+        refusal = {
+            "manifest": manifest_hash(folder),
+            "model_version": version(folder),
+            "why": why,
+            "wall_s": time.time(),
+        }
         kept = [*self.refusals(), refusal][-KEPT_REFUSALS:]
         with contextlib.suppress(OSError):  # a full disk must not keep a bad bundle running
             replace_file(self.state / "refused.json", json.dumps({"refused": kept}, indent=1).encode())

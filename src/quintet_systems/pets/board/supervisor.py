@@ -25,6 +25,7 @@ from quintet_systems.pets.board.starts import GOOD_STARTS, PROBATION_STARTS, Sta
 REST_S, MOST_REST_S = 60.0, 3600.0
 HEALTHY_S, HEALTHY_FRAMES = 60.0, 10
 JUDGE_EVERY_S = 1.0
+MOST_TRIES = 4
 SHOWN_EVERY_S = 900.0
 Open = Callable[[Path], Classifier]
 
@@ -63,7 +64,7 @@ class Supervisor:
         Raises:
             BundleError: no bundle was ever installed.
         """
-        while True:
+        for _ in range(MOST_TRIES):  # a disk that takes no change of bundle must not keep us here
             name = self._name()
             found = self._try(name)
             if found is not None:
@@ -71,7 +72,8 @@ class Supervisor:
                 self._running, self._proven = name, False
                 return found
             if not self._fall(self.failure):
-                return None
+                break
+        return None
 
     def _name(self) -> str:
         if self._bundle is not None:
@@ -113,7 +115,11 @@ class Supervisor:
             return good is not None
         if self.starts.fallen:
             return False
-        other = self.slots.fall_back(why)
+        try:
+            other = self.slots.fall_back(why)
+        except OSError as error:
+            self.failure = f"{why}; and the older bundle cannot be taken: {error.strerror or error}"
+            return False
         if other is None:
             return False
         self.starts.fall()
@@ -143,8 +149,9 @@ class Supervisor:
             if verdict:
                 return self._fall(verdict)
             if verdict == "":
-                self.slots.accept()
-                self._tell(f"slot {self.slots.current} has proved itself")
+                with suppress(OSError):  # a full disk: it stays on probation, and is accepted when there is room
+                    self.slots.accept()
+                    self._tell(f"slot {self.slots.current} has proved itself")
         elif self._bundle is None and now - self._shown >= SHOWN_EVERY_S and counts.frames:
             self._shown = now
             self._note_shown(counts)
