@@ -1,18 +1,11 @@
-"""The program: mounts the groups, turns errors into one line and an exit code.
-
-Exit codes: 0 it ran, 1 it ran and the answer is no, 2 it could not run, 130 it was interrupted.
-"""
+"""The program's commands: mounts the groups and the systems' own."""
 
 import sys
 from typing import Annotated
 
 import typer
 
-from quintet.cli import bundle, compare, data, demo, judge, libraries, parity, report, study, train
-from quintet.errors import QuintetError
-
-INTERRUPTED = "quintet: interrupted; what has finished is kept, the same command goes on from there"
-
+from quintet.cli import bundle, compare, data, demo, export, judge, libraries, parity, report, study, train
 app = typer.Typer(
     name="quintet",
     help="One network under every deep-learning library: the same weights, the same batches, one honest verdict.",
@@ -21,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (demo, compare, parity, study, report, train, bundle, judge, libraries, data):
+for group in (demo, compare, parity, study, report, train, bundle, judge, export, libraries, data):
     group.mount(app)
 
 
@@ -58,22 +51,5 @@ def mount_systems(arguments: list[str]) -> None:
 
 def main() -> None:
     """Run the command line."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    try:
-        mount_systems(arguments)
-        app()
-    except QuintetError as error:
-        if debug:
-            raise
-        print(f"quintet: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
-        sys.exit(130)
-    except SystemExit as end:
-        if end.code == 130:  # typer turns Ctrl-C into this code, without a word
-            print(INTERRUPTED, file=sys.stderr)
-        raise
-    except BrokenPipeError:
-        sys.exit(1)
+    mount_systems(sys.argv[1:])
+    app()

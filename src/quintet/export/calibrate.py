@@ -22,10 +22,10 @@ SHARES = np.linspace(0.2, 1.0, 81)
 Ranges = dict[str, tuple[float, float]]
 
 
-def calibrate(graph: Graph, x: np.ndarray, threads: int = 1, on_done: Callable[[int], None] | None = None) -> Ranges:
+def calibrate(graph: Graph, x: np.ndarray, threads: int = 1, on_done: Callable[[float], None] | None = None) -> Ranges:
     """Return the `(low, high)` of each value that needs one, from the samples `x` `(samples, …)`.
 
-    `on_done` is told how many of the 2 · samples passes are done.
+    `on_done` is told which share of the two passes over them is done.
 
     Raises:
         DataError: there is no sample.
@@ -38,15 +38,16 @@ def calibrate(graph: Graph, x: np.ndarray, threads: int = 1, on_done: Callable[[
     run = session(onnx_model(graph, also=inside), threads)
     names = [f"{value}.float" for value in inside]
 
-    def passes(done: int) -> Iterator[dict[str, np.ndarray]]:
+    def passes(number: int) -> Iterator[dict[str, np.ndarray]]:
         for first in range(0, len(x), BATCH):
             batch = x[first : first + BATCH]
-            found = dict(zip(inside, run.run(names, {"input": batch}), strict=True)) if names else {}
+            outputs = run.run(names, {"input": batch}) if names else []
+            found = {value: np.asarray(array) for value, array in zip(inside, outputs, strict=True)}
             if INPUT in values:
                 found[INPUT] = batch
             yield found
             if on_done:
-                on_done(done + first + len(batch))
+                on_done((number + (first + len(batch)) / len(x)) / 2)
 
     seen: Ranges = {}
     for found in passes(0):
@@ -56,9 +57,11 @@ def calibrate(graph: Graph, x: np.ndarray, threads: int = 1, on_done: Callable[[
     histograms = {value: np.zeros(BINS) for value in values}
     if not all(np.isfinite(bounds).all() for bounds in seen.values()):
         return seen  # make_plan says which network it is
-    for found in passes(len(x)):
+    for found in passes(1):
         for value, array in found.items():
-            histograms[value] += np.histogram(array, BINS, seen[value] if seen[value][0] < seen[value][1] else (0, 1))[0]
+            histograms[value] += np.histogram(array, BINS, seen[value] if seen[value][0] < seen[value][1] else (0, 1))[
+                0
+            ]
     return {
         value: bounds if value == graph.output else least_error(histograms[value], *bounds)
         for value, bounds in seen.items()

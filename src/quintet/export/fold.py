@@ -117,7 +117,9 @@ class _Build:
             case Conv() | Dense():
                 return self.linear(placed, layer, value)
             case Rescale():
-                scale, offset = (np.broadcast_to(np.asarray(n, float), before[-1:]) for n in (layer.scale, layer.offset))
+                scale, offset = (
+                    np.broadcast_to(np.asarray(n, float), before[-1:]) for n in (layer.scale, layer.offset)
+                )
                 return self.affine(scale, offset, value, before)
             case BatchNorm():
                 gain, shift, mean, variance = (

@@ -56,7 +56,7 @@ class _Steps:
         return self.model.constant(f"number{len(self.model.tensors)}", np.array([n], np.float32))
 
     def elu(self, x: int, alpha: float, scale: float, made: int) -> int:
-        """scale · (x for x > 0, else alpha · (eˣ − 1)) = scale · (alpha · ELU(x) + (1 − alpha) · RELU(x))."""
+        """Return scale · (x for x > 0, else alpha · (eˣ − 1)) = scale · (alpha · ELU(x) + (1 − alpha) · RELU(x))."""
         if alpha == 1.0 and scale == 1.0:
             return self("ELU", [x], made)
         below = self("MUL", [self("ELU", [x]), self.number(scale * alpha)])
@@ -64,6 +64,6 @@ class _Steps:
         return self("ADD", [below, above], made)
 
     def softplus(self, x: int, made: int | None = None) -> int:
-        """log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|), which cannot overflow."""
+        """Return log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|), which cannot overflow."""
         small = self("EXP", [self("NEG", [self("ABS", [x])])])
         return self("ADD", [self("RELU", [x]), self("LOG", [self("ADD", [small, self.number(1.0)])])], made)

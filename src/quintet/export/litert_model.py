@@ -25,7 +25,8 @@ def schema() -> Any:
         from ai_edge_litert import schema_py_generated
     except ImportError:
         raise EnvironmentUnavailable(
-            'received no ai-edge-litert with flatbuffers, expected both for an export to LiteRT; type: pip install "quintet[export]"'
+            "received no ai-edge-litert with flatbuffers, expected both for an export to LiteRT;"
+            ' type: pip install "quintet[export]"'
         ) from None
     return schema_py_generated
 

@@ -93,7 +93,8 @@ class _Writer:
                 return self.model.operator(
                     "CONV_2D", [taken[0], *self.weights(node, operation, int8)], made, 3 if int8 else 1, "Conv2D",
                     padding=VALID if operation.pads == ((0, 0), (0, 0)) else SAME,
-                    strideH=operation.stride[0], strideW=operation.stride[1], fusedActivationFunction=RELU if operation.relu else NONE,
+                    strideH=operation.stride[0], strideW=operation.stride[1],
+                    fusedActivationFunction=RELU if operation.relu else NONE,
                 )  # fmt: skip
             case Product():
                 return self.model.operator(

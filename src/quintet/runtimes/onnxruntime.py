@@ -31,13 +31,13 @@ def session(model: bytes, threads: int) -> "InferenceSession":
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised as well
-    # Without VNNI the fast kernel for uint8 times int8 overflows: this takes the exact one there, and only there.
-    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class but this one
         first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise BundleError(f"received a damaged ONNX file ({first}), expected a whole one; export or copy it again") from None
+        raise BundleError(
+            f"received a damaged ONNX file ({first}), expected a whole one; export or copy it again"
+        ) from None
 
 
 class OnnxRuntimePredictor:
