@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from quintet.cli import bundle, compare, data, demo, export, judge, libraries, parity, report, study, train
+
 app = typer.Typer(
     name="quintet",
     help="One network under every deep-learning library: the same weights, the same batches, one honest verdict.",

@@ -63,7 +63,7 @@ class Loop:
         notify: Notify | None = None,
         thermometer: Thermometer | None = None,
         smaller: Callable[[], Classifier] | None = None,
-        shown: Callable[[Result], None] = lambda result: None,
+        shown: Callable[[Result], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from quintet.errors import DataError, EnvironmentUnavailable
@@ -18,6 +19,7 @@ class MqttLink:
     def __init__(self, url: str, board: str, password: str = "", timeout_s: float = TIMEOUT_S) -> None:
         try:
             import paho.mqtt.client as mqtt
+            from paho.mqtt.enums import CallbackAPIVersion
         except ImportError:
             raise EnvironmentUnavailable(
                 "received --mqtt but no paho-mqtt, expected it for MQTT; type: pip install paho-mqtt"
@@ -25,12 +27,12 @@ class MqttLink:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise DataError(f"received --mqtt {url}, expected mqtt://host[:port][/topic] or mqtts://…; correct it")
-        self._mqtt = mqtt
+        self._make = partial(mqtt.Client, CallbackAPIVersion.VERSION2, client_id=f"quintet-{board}")
         self._secure = parts.scheme == "mqtts"
         self._host, self._port = parts.hostname, parts.port or (8883 if self._secure else 1883)
         self._user, self._password = urllib.parse.unquote(parts.username or ""), password
         self._topic = urllib.parse.unquote(parts.path.lstrip("/")) or f"quintet/{board}/results"
-        self._board, self._timeout_s = board, timeout_s
+        self._timeout_s = timeout_s
         self._client: mqtt.Client | None = None
 
     def send(self, records: Sequence[Stored]) -> None:
@@ -62,7 +64,7 @@ class MqttLink:
                 refused.append(str(reason))
             answered.set()
 
-        client = self._mqtt.Client(self._mqtt.CallbackAPIVersion.VERSION2, client_id=f"quintet-{self._board}")
+        client = self._make()
         client.connect_timeout = self._timeout_s
         client.on_connect = on_connect
         if self._user:
