@@ -32,20 +32,22 @@ class FolderSource:
         self._ready: deque[tuple[str, _Look]] = deque()
         self._behind = _behind(last)
         self._trouble = ""
-        self._polled = 0.0
+        self._polled = float("-inf")
 
     def next(self, timeout_s: float) -> Frame | None:
         """Return the oldest picture that was not taken."""
         until = time.monotonic() + timeout_s
+        looked = False
         while not self._ready:
             now = time.monotonic()
-            wait = self._poll_s - (now - self._polled) if self._seen is not None else 0.0
-            if wait > 0:
-                if now + wait > until:
-                    time.sleep(max(0.0, until - now))
-                    return None
-                time.sleep(wait)
-            self.poll()
+            due = self._polled + self._poll_s
+            if now >= due and not (looked and now >= until):
+                self.poll()
+                looked = True
+            elif now >= until:
+                return None
+            else:
+                time.sleep(min(due, until) - now)
         name, look = self._ready.popleft()
         self._taken[name] = look
         path = self._folder / name
@@ -67,11 +69,6 @@ class FolderSource:
         self._ready = deque((name, looks[name]) for name in sorted(fresh, key=lambda name: (looks[name][0], name)))
         self._seen = looks
         self._taken = {name: look for name, look in self._taken.items() if name in looks}  # no longer than the folder
-
-    @property
-    def idle(self) -> bool:
-        """Nothing that was seen is left to take."""
-        return self._seen is not None and not self._ready
 
     def state(self) -> SourceState:
         return SourceState(connected=not self._trouble, trouble=self._trouble)

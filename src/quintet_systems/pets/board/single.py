@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from quintet.errors import DataError
 from quintet_systems.pets.board.frames import Frame, SourceState
 
 
@@ -40,7 +41,10 @@ class FilmSource:
         from quintet_systems.pets.board.capture import VideoCapture
 
         self._path = path
-        self._capture = VideoCapture(str(path))
+        try:
+            self._capture = VideoCapture(str(path))
+        except OSError as error:
+            raise DataError(f"received --source {path}: {error}, expected a picture or a film; name another") from None
         self._count = 0
         self.ended = False
 
