@@ -36,6 +36,10 @@ def clock() -> Clock:
     return Clock()
 
 
+def test_an_empty_queue_has_nothing_to_send(tmp_path, clock):
+    assert make(tmp_path, clock).pending() == []
+
+
 def sequences(queue: Queue, limit: int = 10_000) -> list[int]:
     return [record.sequence for record in queue.pending(limit)]
 

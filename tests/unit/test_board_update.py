@@ -161,7 +161,7 @@ def test_a_tolerance_that_the_maker_stated_holds(board, tmp_path):
     assert self_test(near).largest_difference == pytest.approx(0.4, abs=1e-4)
     shutil.rmtree(near)
     far = resigned(board, tmp_path, **{"outputs-litert-int8": answers + 0.6, "tolerance-litert-int8": tolerance})
-    with pytest.raises(BundleError, match="expected at most 0.5"):
+    with pytest.raises(BundleError, match="expected at most"):
         self_test(far)
 
 

@@ -5,6 +5,7 @@ shows when a segment is made, never in the midst of a commit. A segment that is 
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ class Segments:
 
     def after(self, sequence: int) -> Iterator[int]:
         """Yield the segments that may hold records behind `sequence`, in order."""
-        for first, following in zip(self.firsts, [*self.firsts[1:], None], strict=True):
+        for first, following in itertools.zip_longest(self.firsts, self.firsts[1:]):
             if following is None or following > sequence + 1:
                 yield first
 

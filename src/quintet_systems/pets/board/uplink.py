@@ -43,11 +43,11 @@ class Uplink:
     def _run(self) -> None:
         link: Link | None = None
         while not self._closing.is_set():
-            records = self._queue.pending(BATCH)
-            if not records:
-                self._closing.wait(IDLE_S)
-                continue
             try:
+                records = self._queue.pending(BATCH)
+                if not records:
+                    self._closing.wait(IDLE_S)
+                    continue
                 link = link or self._make()
                 link.send(records)
             except Exception as error:  # no link, no name, a broken library: results wait in the queue

@@ -130,7 +130,8 @@ def watch(settings: WatchSettings) -> int:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: setattr(loop, "stopping", True))
         try:
-            loop.open()
+            if not loop.open():
+                print(f"quintet: safe mode, no model runs: {loop.safe_mode}", file=sys.stderr)
             loop.notify.ready()
             reporter.attach(loop)
             if settings.once:
