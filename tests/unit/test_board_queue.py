@@ -101,6 +101,66 @@ def test_a_torn_tail_is_mended_and_its_numbers_are_given_again(tmp_path, clock, 
     assert found[-1] == following
 
 
+class PowerCut(Exception):
+    """The board has no power any more."""
+
+
+def test_a_power_cut_that_writes_any_blocks_in_any_order_loses_nothing_acknowledged(tmp_path, monkeypatch):
+    """Of what was written and not flushed, each block of 4 KiB reaches the disk or does not, at random."""
+    rng = random.Random(5)
+    honest_write, honest_sync = os.pwrite, os.fdatasync
+    unsynced: list[tuple[int, bytes]] = []
+    left = 0
+
+    def write(handle: int, content: bytes, offset: int) -> int:
+        unsynced.append((offset, bytes(content)))
+        return len(content)
+
+    def sync(handle: int) -> None:
+        nonlocal left
+        left -= 1
+        for offset, content in unsynced:
+            for start in range(0, len(content), BLOCK):
+                if left > 0 or rng.random() < 0.5:
+                    honest_write(handle, content[start : start + BLOCK], offset + start)
+        unsynced.clear()
+        honest_sync(handle)
+        if left <= 0:
+            raise PowerCut
+
+    monkeypatch.setattr(os, "pwrite", write)
+    monkeypatch.setattr(os, "fdatasync", sync)
+    limits = Limits(max_bytes=64 << 20, segment_bytes=64 << 10, daily_bytes=1 << 40)
+    promised: dict[int, str] = {}
+    commits = taken = 0
+
+    def flood(queue: Queue) -> None:
+        nonlocal commits, taken
+        while True:
+            made = {}
+            for _ in range(rng.randrange(1, 60)):
+                fill = "x" * rng.randrange(400)
+                made[queue.append({"fill": fill})] = fill
+            assert queue.commit(force=True) == max(made)
+            commits += 1
+            promised.update(made)
+            if rng.random() < 0.3:
+                taken = max(taken, rng.randrange(queue.sent, queue.safe + 1))  # the receiver has these
+                queue.acknowledge(taken)
+
+    for cut in range(120):
+        queue = Queue(tmp_path, limits)
+        found = {record.sequence: json.loads(record.content)["fill"] for record in queue.pending(10**6)}
+        wanted = {number: fill for number, fill in promised.items() if number > taken}
+        assert {number: found.get(number) for number in wanted} == wanted, f"cut {cut}"
+        assert queue.state().dropped == 0
+        promised = found  # what was found is held from now on, acknowledged before or not
+        left = rng.randrange(1, 6)
+        with pytest.raises(PowerCut):
+            flood(queue)
+    assert commits > 120
+
+
 def test_a_torn_commit_leaves_no_ghosts(tmp_path, clock):
     """The disk wrote a commit's later blocks, not its first, and a record happens to begin on a block."""
     segments = Segments(tmp_path, 16 << 10)

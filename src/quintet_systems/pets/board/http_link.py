@@ -36,6 +36,8 @@ class HttpLink:
         except urllib.error.HTTPError as error:
             error.close()
             raise OSError(f"the receiver answered {error.code}") from None
+        except urllib.error.URLError as error:
+            raise OSError(f"no answer: {error.reason}") from None
         except (ValueError, http.client.HTTPException) as error:
             raise OSError(str(error)) from None
 

@@ -131,8 +131,10 @@ class Loop:
         try:
             sample = self.classifier.prepared(frame.picture)
         except DataError as error:
-            self.counts.set_aside(frame.name, str(error))
-            return self._store(Result(frame=frame, verdict=None, latency_ms=0.0, why=str(error)))
+            place = "picture" if isinstance(frame.picture, bytes) else str(frame.picture)
+            why = str(error).removeprefix(f"{place}: ")  # the result has its name already
+            self.counts.set_aside(frame.name, why)
+            return self._store(Result(frame=frame, verdict=None, latency_ms=0.0, why=why))
         except Exception as error:  # no picture may end the loop
             why = f"{type(error).__name__}: {str(error)[:200]}"
             self.counts.set_aside(frame.name, why)

@@ -47,7 +47,7 @@ def render(record: dict[str, Any], *, picture: bool = False) -> str:
         state=_safe(record["state"]),
         label=_safe(label),
         detail=_safe(detail),
-        picture='<img src="/picture.jpg" alt="The last picture">' if picture else "",
+        picture='<img src="/picture.jpg" alt="The last picture">' if picture and last.get("label") else "",
         sections="".join(sections),
     )
 

@@ -51,7 +51,7 @@ class Uplink:
                 link = link or self._make()
                 link.send(records)
             except Exception as error:  # no link, no name, a broken library: results wait in the queue
-                self.trouble = f"{type(error).__name__}: {str(error)[:200]}"
+                self.trouble = str(error)[:200] or type(error).__name__
                 self._closing.wait(self._backoff.wait_s())
                 continue
             self._queue.acknowledge(records[-1].sequence)
