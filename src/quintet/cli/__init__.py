@@ -1,5 +1,5 @@
 """The command line: one file per group of commands. `main` is the program `quintet`."""
 
-from quintet.cli.main import main
+from quintet.cli.program import main
 
 __all__ = ["main"]

@@ -1,7 +1,4 @@
-"""The program: mounts the groups, turns errors into one line and an exit code.
-
-Exit codes: 0 it ran, 1 it ran and the answer is no, 2 it could not run, 130 it was interrupted.
-"""
+"""The program's commands: mounts the groups and the systems' own."""
 
 import sys
 from typing import Annotated
@@ -9,9 +6,6 @@ from typing import Annotated
 import typer
 
 from quintet.cli import bundle, compare, data, demo, export, judge, libraries, parity, profile, report, study, train
-from quintet.errors import QuintetError
-
-INTERRUPTED = "quintet: interrupted; what has finished is kept, the same command goes on from there"
 
 app = typer.Typer(
     name="quintet",
@@ -58,22 +52,5 @@ def mount_systems(arguments: list[str]) -> None:
 
 def main() -> None:
     """Run the command line."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    try:
-        mount_systems(arguments)
-        app()
-    except QuintetError as error:
-        if debug:
-            raise
-        print(f"quintet: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
-        sys.exit(130)
-    except SystemExit as end:
-        if end.code == 130:  # typer turns Ctrl-C into this code, without a word
-            print(INTERRUPTED, file=sys.stderr)
-        raise
-    except BrokenPipeError:
-        sys.exit(1)
+    mount_systems(sys.argv[1:])
+    app()

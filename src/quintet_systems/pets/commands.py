@@ -1,4 +1,4 @@
-"""`quintet pets look|sizes|…`."""
+"""`quintet pets look|sizes`, and the board's commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from quintet.cli.show import AsJson, print_json, progress, talk
+from quintet_systems.pets.board import commands as board
 
 app = typer.Typer(help="Labelled photos: look at them, run a trained model on a board.", no_args_is_help=True)
 
@@ -115,3 +116,6 @@ def sizes(
     for sentence in study.claims:
         talk().print(sentence)
     talk().print(f"Table, plot and every pair: {text}")
+
+
+board.mount(app)

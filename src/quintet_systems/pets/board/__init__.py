@@ -1,0 +1,1 @@
+"""The board's part: what runs on a small computer for months with nobody near. It loads no training library."""

@@ -1,0 +1,188 @@
+"""From a picture to a label, or to "unsure": a bundle opened with one runtime, its temperature and its reject threshold.
+
+It reads a bundle's small files itself: opening the whole bundle would bring weights and network, which a board needs not.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quintet.errors import BundleError, DataError
+from quintet.images import fit, read_image
+from quintet.runtimes import PRECISIONS, RUNTIMES, Predictor, export_file, open_predictor
+
+UNSURE = "unsure"
+PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "openvino": "openvino"}  # fastest start first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """How outputs become a label.
+
+    Args:
+        temperature: what logits are divided by.
+        threshold: below this probability the answer is "unsure".
+        coverage: the share of test pictures that got a label.
+    """
+
+    temperature: float = 1.0
+    threshold: float = 0.0
+    coverage: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A picture's label or "unsure"; `best` and `probability` are of the likeliest class."""
+
+    label: str
+    best: str
+    probability: float
+
+    @property
+    def unsure(self) -> bool:
+        return self.label == UNSURE
+
+
+class Classifier:
+    """A bundle that answers.
+
+    Raises:
+        BundleError: the bundle lacks a file, or its export is damaged.
+        EnvironmentUnavailable: its runtime is not installed.
+    """
+
+    def __init__(self, folder: Path, runtime: str = "auto", precision: str = "auto", threads: int = 1) -> None:
+        self.folder = folder
+        self.runtime, self.precision = choose(folder, runtime, precision)
+        card = _json(folder, "bundle.json")
+        size = card.get("preprocessing", {})
+        try:
+            self.labels: Sequence[str] = [str(label) for label in card["labels"]]
+            self.shape = (int(size["height"]), int(size["width"]), int(size["channels"]))
+            self.model_version = int(card.get("model_version", 0))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"received {folder} whose bundle.json lacks {error}, expected labels and preprocessing; train it again"
+            ) from None
+        self.decision = read_decision(folder)
+        self._predict: Predictor = open_predictor(folder, self.runtime, self.precision, threads)
+
+    def __call__(self, picture: Path | bytes | np.ndarray) -> Verdict:
+        """Return the verdict on a file, a file's bytes, or pixels `(height, width, 3)` `uint8` RGB.
+
+        Raises:
+            DataError: it is no picture.
+        """
+        return self.judge(self.prepared(picture))
+
+    def prepared(self, picture: Path | bytes | np.ndarray) -> np.ndarray:
+        """Return the picture as the network takes it, `(height, width, channels)` `uint8`."""
+        if not isinstance(picture, np.ndarray):
+            return read_image(picture, self.shape)
+        from PIL import Image
+
+        return fit(Image.fromarray(picture), self.shape)
+
+    def judge(self, sample: np.ndarray) -> Verdict:
+        """Return the verdict on one sample, `(height, width, channels)` `uint8`."""
+        share = probabilities(self.outputs(sample[None])[0], self.decision.temperature)
+        if share.shape != (len(self.labels),):
+            raise BundleError(
+                f"received {len(share)} outputs for {len(self.labels)} labels from {self.folder}; train or copy it again"
+            )
+        best = int(share.argmax())
+        probability = float(share[best])
+        sure = probability >= self.decision.threshold
+        return Verdict(
+            label=self.labels[best] if sure else UNSURE, best=self.labels[best], probability=round(probability, 4)
+        )
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the network's outputs, `(batch, classes)` `float32`, of `(batch, height, width, channels)` `uint8`.
+
+        Raises:
+            DataError: they are not finite.
+        """
+        out = self._predict(x)
+        if not np.isfinite(out).all():
+            raise DataError("received outputs that are not finite, expected numbers; use another bundle or runtime")
+        return out
+
+
+def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the classes' probabilities, `(classes,)`, of logits `(classes,)`; one logit is that of the second of two.
+
+    >>> probabilities(np.array([0.0, 0.0]), 2.0).tolist()
+    [0.5, 0.5]
+    """
+    logits = np.asarray(logits, np.float64).ravel()
+    if len(logits) == 1:
+        logits = np.array([0.0, logits[0]])
+    powers = np.exp((logits - logits.max()) / temperature)
+    return powers / powers.sum()
+
+
+def read_decision(folder: Path) -> Decision:
+    """Return a bundle's decision; one without any takes each picture's likeliest class.
+
+    Raises:
+        BundleError: decision.json is damaged.
+    """
+    if not (folder / "decision.json").exists():
+        return Decision()
+    record = _json(folder, "decision.json")
+    try:
+        decision = Decision(
+            temperature=float(record["temperature"]),
+            threshold=float(record["threshold"]),
+            coverage=float(record["coverage"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"received {folder} whose decision.json lacks {error}; fit or copy it again") from None
+    if not (decision.temperature > 0 and 0 <= decision.threshold <= 1 and 0 <= decision.coverage <= 1):
+        raise BundleError(f"received {folder} with {decision}, expected a temperature above 0 and shares; fit it again")
+    return decision
+
+
+def choose(folder: Path, runtime: str, precision: str) -> tuple[str, str]:
+    """Return the runtime and precision to open `folder` with; "auto": what is installed and exported, int8 first.
+
+    Raises:
+        BundleError: nothing fits.
+    """
+    from importlib.util import find_spec
+
+    named = runtime != "auto"
+    runtimes = [runtime] if named else [name for name, package in PACKAGES.items() if find_spec(package)]
+    precisions = ["int8", "float32"] if precision == "auto" else [precision]
+    for wanted in precisions:
+        for name in runtimes:
+            exported = name in PACKAGES and wanted in PRECISIONS and export_file(folder, name, wanted).exists()
+            if exported:
+                return name, wanted
+    if not named or runtime == "numpy":
+        if "float32" in precisions and (folder / "weights.safetensors").exists():
+            return "numpy", "float32"
+        raise BundleError(
+            f"received {folder} without an export for {', '.join(runtimes) or 'any installed runtime'};"
+            f" make one with: quintet export {folder}"
+        )
+    if runtime not in RUNTIMES:
+        raise BundleError(f'received runtime "{runtime}", expected auto, {", ".join(RUNTIMES)}')
+    return runtime, precisions[0]  # opening it says what is missing
+
+
+def _json(folder: Path, name: str) -> Mapping[str, Any]:
+    try:
+        record = json.loads((folder / name).read_bytes())
+    except OSError as error:
+        raise BundleError(f"received {folder} without {name} ({error.strerror}), expected a bundle's folder") from None
+    except ValueError as error:
+        raise BundleError(f"received {folder} whose {name} is damaged ({error}); copy it again") from None
+    if not isinstance(record, dict):
+        raise BundleError(f"received {folder} whose {name} is no record; copy it again")
+    return record
