@@ -11,27 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from quintet.decision import probabilities, read_decision
 from quintet.errors import BundleError, DataError
 from quintet.images import fit, read_image
 from quintet.runtimes import PRECISIONS, RUNTIMES, Predictor, export_file, open_predictor
 
 UNSURE = "unsure"
 PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "openvino": "openvino"}  # fastest start first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """How outputs become a label.
-
-    Args:
-        temperature: what logits are divided by.
-        threshold: below this probability the answer is "unsure".
-        coverage: the share of test pictures that got a label.
-    """
-
-    temperature: float = 1.0
-    threshold: float = 0.0
-    coverage: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +75,7 @@ class Classifier:
 
     def judge(self, sample: np.ndarray) -> Verdict:
         """Return the verdict on one sample, `(height, width, channels)` `uint8`."""
-        share = probabilities(self.outputs(sample[None])[0], self.decision.temperature)
+        share = probabilities(self.outputs(sample[None]), self.decision.temperature)[0]
         if share.shape != (len(self.labels),):
             raise BundleError(
                 f"received {len(share)} outputs for {len(self.labels)} labels from {self.folder}; train or copy it again"
@@ -111,41 +97,6 @@ class Classifier:
         if not np.isfinite(out).all():
             raise DataError("received outputs that are not finite, expected numbers; use another bundle or runtime")
         return out
-
-
-def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the classes' probabilities, `(classes,)`, of logits `(classes,)`; one logit is that of the second of two.
-
-    >>> probabilities(np.array([0.0, 0.0]), 2.0).tolist()
-    [0.5, 0.5]
-    """
-    logits = np.asarray(logits, np.float64).ravel()
-    if len(logits) == 1:
-        logits = np.array([0.0, logits[0]])
-    powers = np.exp((logits - logits.max()) / temperature)
-    return powers / powers.sum()
-
-
-def read_decision(folder: Path) -> Decision:
-    """Return a bundle's decision; one without any takes each picture's likeliest class.
-
-    Raises:
-        BundleError: decision.json is damaged.
-    """
-    if not (folder / "decision.json").exists():
-        return Decision()
-    record = _json(folder, "decision.json")
-    try:
-        decision = Decision(
-            temperature=float(record["temperature"]),
-            threshold=float(record["threshold"]),
-            coverage=float(record["coverage"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"received {folder} whose decision.json lacks {error}; fit or copy it again") from None
-    if not (decision.temperature > 0 and 0 <= decision.threshold <= 1 and 0 <= decision.coverage <= 1):
-        raise BundleError(f"received {folder} with {decision}, expected a temperature above 0 and shares; fit it again")
-    return decision
 
 
 def choose(folder: Path, runtime: str, precision: str) -> tuple[str, str]:
