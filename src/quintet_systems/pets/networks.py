@@ -30,6 +30,8 @@ BYTES = Rescale(scale=1 / 255)
 CENTRED = Rescale(scale=1 / 64, offset=-120 / 64)
 RELU = Activation(kind="relu")
 NORM = BatchNorm(momentum=0.9, epsilon=1e-5)
+GEOMETRY = {"flip": 0.5, "shift": 5, "scale": 0.25, "rotation": 12, "shear": 0.1}
+AUGMENT = {**GEOMETRY, "contrast": 0.25, "brightness": 25, "tint": 10}
 
 
 def survey2_recipe(shape: Shape, classes: int) -> Recipe:
@@ -79,7 +81,7 @@ class Rung:
 LADDER = (
     Rung(name="nano", filters=(8, 16, 32), blocks=(2, 2, 1), epochs=40),
     Rung(name="micro", filters=(16, 32, 64), blocks=(2, 2, 1), epochs=40),
-    Rung(name="small", filters=(24, 48, 112), blocks=(2, 2, 1), epochs=50),
+    Rung(name="small", filters=(24, 48, 120), blocks=(2, 2, 1), epochs=100),
     Rung(name="large", filters=(48, 96, 208), blocks=(2, 2, 1), epochs=50),
 )
 
@@ -102,7 +104,7 @@ def ladder_recipe(shape: Shape, classes: int, rung: Rung) -> Recipe:
         warmup=0.15,
         batch_size=128,
         epochs=rung.epochs,
-        augment={"flip": 0.5, "crop": 6, "contrast": 0.2, "brightness": 20, "tint": 8},
+        augment=AUGMENT,
         initial="he",
         bfloat16=("torch",),
     )
