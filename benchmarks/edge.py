@@ -280,7 +280,7 @@ def as_table(record: dict[str, Any]) -> str:
 def verdicts(record: dict[str, Any]) -> list[str]:
     """Return a sentence for each bar."""
     spread = record["cold_starts_s"]
-    word = {True: "met", False: "NOT met"}
+    word = {True: "Met", False: "NOT met"}
     return [
         f"{word[record['met']['best_of_three']]}: Quintet's path takes {record['times_best']:.3f} times the best of the three"
         f" ({record['best']}); at most {MOST}.",

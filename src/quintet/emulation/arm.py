@@ -159,5 +159,9 @@ def _answers(
             watchdog.cancel()
     if process.returncode or not last.startswith("{"):
         said = [line for line in errors.read_text(errors="replace").splitlines() if line.strip()]
-        return None, "", f"exit code {process.returncode}: {said[-1].strip()[:200] if said else 'no output, or none in time'}"
+        return (
+            None,
+            "",
+            f"exit code {process.returncode}: {said[-1].strip()[:200] if said else 'no output, or none in time'}",
+        )
     return np.load(job["outputs"], allow_pickle=False), json.loads(last)["machine"], ""
