@@ -1,6 +1,7 @@
 """What tests share: a system so small that a trial takes no time to train, and the rule for missing data."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -145,7 +146,7 @@ def start(tmp_path):
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked `data` needs MNIST: without it the test is skipped here, and fails in CI."""
+    """A test marked `data` needs MNIST, one marked `emulated` qemu: without it the test is skipped here, and fails in CI."""
     if item.get_closest_marker("data"):
         from quintet import datasets
 
@@ -154,3 +155,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("CI") == "true":
                 pytest.fail(reason)
             pytest.skip(reason)
+    if item.get_closest_marker("emulated") and not shutil.which("qemu-aarch64-static"):
+        reason = "qemu-aarch64-static is not at hand; type: apt-get install qemu-user-static"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)

@@ -137,6 +137,79 @@ def test_time_to_99_says_no(time_to_99, capsys) -> None:
     assert "not reached" in capsys.readouterr().out
 
 
+class Contender:
+    """A made-up process: every prediction takes `ms`, give or take a percent in turn."""
+
+    def __init__(self, name: str, ms: float, asked: list[tuple[str, int]]) -> None:
+        self.name, self.ms, self.asked = name, ms, asked
+        self.closed = False
+
+    def round(self, calls: int) -> dict[str, list[float]]:
+        self.asked.append((self.name, calls))
+        return {"ms": [self.ms * (0.99 if len(self.asked) % 2 else 1.01)] * calls}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def edge(load, monkeypatch) -> ModuleType:
+    from quintet.runtimes.choosing import Choice
+
+    module = load("edge")
+    monkeypatch.setattr(module, "chosen_path", lambda bundle: Choice("litert", "int8", 1))
+    about = {"name": "made-up", "model_version": 3, "parameters": 300_000, "multiply_adds": 20_000_000}
+    monkeypatch.setattr(module, "described", lambda bundle: about)
+    return module
+
+
+def run_edge(edge, monkeypatch, quintet=1.0, litert=1.0, predict=60.0, start=0.4, more=()):
+    asked: list[tuple[str, int]] = []
+    usual = {"quintet": quintet, "litert": litert, "onnxruntime": 1.5, "openvino": 2.0, edge.KERAS: predict}
+    made = {name: Contender(name, ms, asked) for name, ms in usual.items()}
+    monkeypatch.setattr(edge, "cold_starts", lambda bundle, choice, folder, count: [start, start + 0.01, start - 0.01])
+    code = edge.main(["bundle", "--rounds", "4", "--calls", "30", "--json", *more], lambda *_: made)
+    assert all(one.closed for one in made.values())
+    return code, asked
+
+
+def test_edge_interleaves_and_meets_its_bars(edge, monkeypatch, capsys, tmp_path) -> None:
+    code, asked = run_edge(edge, monkeypatch, more=["--write", "--date", "2026-01-02"])
+    names = ["quintet", "litert", "onnxruntime", "openvino", edge.KERAS]
+    assert [name for name, _ in asked] == [*names, *names[::-1]] * 2
+    assert {calls for name, calls in asked if name != edge.KERAS} == {30}
+    assert {calls for name, calls in asked if name == edge.KERAS} == {edge.KERAS_CALLS}
+    record = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert record["passed"]
+    assert record["best"] == "litert"
+    rows = {row["path"]: row for row in record["rows"]}
+    assert rows["openvino"]["ratio"] == pytest.approx(0.5, rel=0.03)
+    assert rows["quintet"]["predictions"] == 120
+    assert record["times_faster_than_predict"] == pytest.approx(60, rel=0.03)
+    text = (tmp_path / "results" / "edge.md").read_text()
+    assert "made-up, 300,000 parameters" in text
+    assert "2026-01-02" in text
+    assert text.count("- Met: ") == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "bar"),
+    [
+        ({"litert": 0.9}, "best_of_three"),
+        ({"predict": 40.0}, "keras_predict"),
+        ({"start": 0.7}, "cold_start"),
+    ],
+)
+def test_edge_says_which_bar_is_not_met(edge, monkeypatch, capsys, changed, bar) -> None:
+    code, _ = run_edge(edge, monkeypatch, **changed)
+    said = capsys.readouterr()
+    record = json.loads(said.out)
+    assert code == 1
+    assert [name for name, met in record["met"].items() if not met] == [bar]
+    assert said.err.count("NOT met") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.data
 def test_overhead_for_real(tmp_path) -> None:

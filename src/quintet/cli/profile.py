@@ -21,7 +21,9 @@ def profile(
     bundle: Annotated[Path, typer.Argument(help="A trained model's folder.")],
     runtime: Annotated[
         str,
-        typer.Option(help="Runtimes, separated by commas: numpy, onnxruntime, litert, openvino; default: all here."),
+        typer.Option(
+            help="Runtimes, separated by commas: numpy, onnxruntime, litert, openvino; default: all here, with --emulate litert and onnxruntime."
+        ),
     ] = "",
     precision: Annotated[str, typer.Option(help="Precisions, separated by commas: float32, int8.")] = "float32,int8",
     threads: Annotated[str, typer.Option(help="Numbers of processor threads, separated by commas.")] = "1",
@@ -50,10 +52,10 @@ def profile(
 
     boards = known(board, ("pi3", "pi4", "pi5"), "board")
     precisions = known(precision, PRECISIONS, "precision")
-    runtimes = known(runtime, RUNTIMES, "runtime") or list(RUNTIMES)
+    runtimes = known(runtime, RUNTIMES, "runtime")
     if emulate:
         known(emulate, ("arm64",), "--emulate")
-        emulated(bundle, runtimes, precisions, boards or ["pi4"], samples, data, json)
+        emulated(bundle, runtimes or ["litert", "onnxruntime"], precisions, boards or ["pi4"], samples, data, json)
         return
     from quintet.errors import BundleError
     from quintet.job import write_whole
@@ -68,7 +70,7 @@ def profile(
         )
     with progress() as on_event:
         found = measure(
-            bundle, runtimes, precisions, numbers(threads), boards, starts, rounds, calls, on_event=on_event
+            bundle, runtimes or RUNTIMES, precisions, numbers(threads), boards, starts, rounds, calls, on_event=on_event
         )
     import json as to_text
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ from quintet.emulation.root import Root, arm64_root
 from quintet.errors import BundleError
 from quintet.schedule import Event, OnEvent, silent
 
-# OpenVINO is not among them: on Arm it computes an int8 file in float32, with the values rounded as int8 would be.
+TIMEOUT_S = 1800  # for one runtime on one machine; a program under emulation that hangs says nothing of itself
+GUEST = ["-m", "quintet.emulation.guest"]
+# Which must answer alike bit for bit. OpenVINO is not among them: on Arm it computes an int8 file in float32 with every value
+# rounded as the file says, and on x86 it joins operations and leaves some of that rounding out.
 INTEGERS = (("litert", "int8"), ("onnxruntime", "int8"))
 
 
@@ -94,13 +98,14 @@ def _agreement(
     runtime, precision = export
     job = {"bundle": str(folder.resolve()), "runtime": runtime, "precision": precision,
            "inputs": str(work / "inputs.npy")}  # fmt: skip
-    module = ["-m", "quintet.emulation.guest"]
     own = {**os.environ, "PYTHONPATH": os.pathsep.join([str(work / "source"), os.environ.get("PYTHONPATH", "")])}
-    here, _, failure = _answers([sys.executable, *module], own, work, job | {"outputs": str(work / "here.npy")})
+    here, _, failure = _answers(
+        [sys.executable, "-m", "quintet.emulation.guest"], own, work, job | {"outputs": str(work / "here.npy")}
+    )
     if here is None:
         raise BundleError(f"received {runtime}, {precision}, which this machine itself cannot run: {failure}")
     there, machine, failure = _answers(
-        root.command(board, module), root.environment(work / "source"), work, job | {"outputs": str(work / "there.npy")}, tell
+        root.command(board, GUEST), root.environment(work / "source"), work, job | {"outputs": str(work / "there.npy")}, tell
     )  # fmt: skip
     if there is None:
         there, machine = np.full_like(here, np.nan), ""
@@ -140,11 +145,23 @@ def _answers(
         ) as process,
     ):
         assert process.stdout
-        for line in process.stdout:
-            last = line.strip()
-            if tell and last.isdigit():
-                tell(int(last))
+        watchdog = threading.Timer(TIMEOUT_S, process.kill)
+        watchdog.start()
+        try:
+            for line in process.stdout:
+                last = line.strip()
+                if tell and last.isdigit():
+                    tell(int(last))
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            watchdog.cancel()
     if process.returncode or not last.startswith("{"):
         said = [line for line in errors.read_text(errors="replace").splitlines() if line.strip()]
-        return None, "", f"exit code {process.returncode}: {said[-1].strip()[:200] if said else 'no output'}"
+        return (
+            None,
+            "",
+            f"exit code {process.returncode}: {said[-1].strip()[:200] if said else 'no output, or none in time'}",
+        )
     return np.load(job["outputs"], allow_pickle=False), json.loads(last)["machine"], ""

@@ -10,7 +10,6 @@ Rules
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -169,7 +168,11 @@ def _file(folder: Path) -> Path:
 
 
 def _machine_key() -> str:
-    """Return a hash of the processor, its cores and the runtimes' versions; machine.fingerprint would need psutil."""
+    return hashlib.sha256(json.dumps(processor_cores_and_packages()).encode()).hexdigest()[:12]
+
+
+def processor_cores_and_packages() -> list[Any]:
+    """Return what a choice holds for: the processor, its cores, and the runtimes' versions; machine.describe needs psutil."""
     import importlib.metadata
 
     from quintet.machine import cores, processor
@@ -180,5 +183,4 @@ def _machine_key() -> str:
             versions[name] = importlib.metadata.version(package.replace("_", "-"))
         except importlib.metadata.PackageNotFoundError:
             continue
-    record = [processor(), len(cores()), os.uname().machine if hasattr(os, "uname") else "", versions]
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
+    return [processor(), len(cores()), versions]
