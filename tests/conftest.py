@@ -103,6 +103,7 @@ def quintet(tmp_path, monkeypatch, capsys) -> Callable[..., Said]:
     from quintet.cli import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QUINTET_CONFIG", str(tmp_path / "config"))  # signing keys
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["quintet", *arguments])

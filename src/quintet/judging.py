@@ -6,9 +6,12 @@ The rule, stated before any figure is seen
 * On other data no such claim was made. What is asked then is whether it is worse than its claim beyond sampling: it is, when
   the upper end of the interval here lies below the lower end of the bundle's own by more than the tolerance.
 * A bundle that carries no figure is judged, and nothing is held against it.
-The tolerance: TOLERANCE for the precision, and one sample at least. For int8 it is the loss that an export may have.
+* The figure that an export is held to is its own, from exports/exports.json; without one it is the model's.
+The tolerance: TOLERANCE for the precision, and one sample at least. For int8 it is
+the loss that an export may have: processors compute it with different instructions, some of which saturate.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +32,10 @@ BATCH = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What judging came to. Accuracies are 0 to 1; `claimed` is the bundle's own figure, or None."""
+    """What judging came to. Accuracies are 0 to 1.
+
+    `claimed` is the figure that the bundle carries, or None; `claimed_of` is "model", or the export whose figure it is.
+    """
 
     system: str
     model_version: int
@@ -42,6 +48,7 @@ class Judgement:
     claimed: float | None
     claimed_n: int | None
     claimed_interval: Mapping[str, Any] | None
+    claimed_of: str
     same_data: bool
     tolerance: float
     holds: bool
@@ -49,6 +56,14 @@ class Judgement:
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with the sentence under "verdict"."""
         return {**asdict(self), "verdict": sentence(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    of: str
+    accuracy: float | None
+    n: int | None
+    interval: Mapping[str, Any] | None
 
 
 def judge(
@@ -79,7 +94,7 @@ def judge(
     n = len(y)
     allowed = max(TOLERANCE.get(precision, 0.0) if tolerance is None else tolerance, 1 / n)
     interval = binomial_interval(round(scores["accuracy"] * n), n)
-    claimed, claimed_interval = card.get("own_test_accuracy"), card.get("own_test_interval")
+    claim = _claim(folder, card, runtime, precision)
     same = (card.get("data") or {}).get("test_sha256") == prepared.test_sha256()
     return Judgement(
         system=card["system"],
@@ -90,12 +105,13 @@ def judge(
         n=n,
         scores=scores,
         interval=interval,
-        claimed=claimed,
-        claimed_n=card.get("own_test_n"),
-        claimed_interval=claimed_interval,
+        claimed=claim.accuracy,
+        claimed_n=claim.n,
+        claimed_interval=claim.interval,
+        claimed_of=claim.of,
         same_data=same,
         tolerance=allowed,
-        holds=_holds(scores["accuracy"], interval, claimed, claimed_interval, same, allowed),
+        holds=_holds(scores["accuracy"], interval, claim, same, allowed),
     )
 
 
@@ -107,31 +123,45 @@ def sentence(found: Judgement) -> str:
     figure += f" {show(found.interval.low)} to {show(found.interval.high)})"
     if found.claimed is None:
         return f"{figure}; the bundle carries no figure to compare with"
+    claimed = f"{show(found.claimed)}" + ("" if found.claimed_of == "model" else f" of {found.claimed_of}")
     margin = METRICS["accuracy"].show_difference(found.tolerance, signed=False)
     if found.same_data:
         verdict = "as the bundle says" if found.holds else "NOT what the bundle says"
-        return f"{figure}: {verdict}, {show(found.claimed)} on the same samples (tolerance {margin} points)"
+        return f"{figure}: {verdict}, {claimed} on the same samples (tolerance {margin} points)"
     verdict = "no worse than the bundle's figure beyond sampling" if found.holds else "WORSE than the bundle's figure"
     return (
-        f"{figure}: {verdict}, {show(found.claimed)}, which was measured on another test set (the hashes differ;"
+        f"{figure}: {verdict}, {claimed}, which was measured on another test set (the hashes differ;"
         f" tolerance {margin} points between the intervals)"
     )
 
 
-def _holds(
-    accuracy: float,
-    interval: Interval,
-    claimed: float | None,
-    claimed_interval: Mapping[str, Any] | None,
-    same: bool,
-    allowed: float,
-) -> bool:
-    if claimed is None:
+def _claim(folder: Path, card: Mapping[str, Any], runtime: str, precision: str) -> _Claim:
+    """Return the figure of the export that is judged, else that of the model."""
+    try:
+        exports = json.loads((folder / "exports" / "exports.json").read_text())["exports"]
+        for name, export in exports.items():
+            if export["kept"] and (export["runtime"], export["precision"]) == (runtime, precision):
+                accuracy, n = float(export["accuracy"]), int(export["n"])
+                interval = asdict(binomial_interval(round(accuracy * n), n))
+                return _Claim(of=name, accuracy=accuracy, n=n, interval=interval)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(
+            f"received {folder} with an exports/exports.json that cannot be read ({error!r}), expected that of quintet export;"
+            " export again"
+        ) from None
+    figure, n, interval = (card.get(f"own_test_{key}") for key in ("accuracy", "n", "interval"))
+    return _Claim(of="model", accuracy=figure, n=n, interval=interval)
+
+
+def _holds(accuracy: float, interval: Interval, claim: _Claim, same: bool, allowed: float) -> bool:
+    if claim.accuracy is None:
         return True
     if same:
-        return abs(accuracy - claimed) <= allowed + 1e-9  # one sample of 500 is 0.002, give or take a rounding
-    low = (claimed_interval or {}).get("low")
-    return interval.high is None or interval.high >= (claimed if low is None else low) - allowed
+        return abs(accuracy - claim.accuracy) <= allowed + 1e-9  # one sample of 500 is 0.002, give or take a rounding
+    low = (claim.interval or {}).get("low")
+    return interval.high is None or interval.high >= (claim.accuracy if low is None else low) - allowed
 
 
 def _check_fit(bundle: Bundle, prepared: Prepared) -> None:

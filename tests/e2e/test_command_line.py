@@ -47,7 +47,8 @@ def test_there_are_all_the_commands_of_the_design():
     words = {" ".join(path) for path in COMMANDS}
     for wanted in (
         "demo", "compare", "parity", "report", "recommend", "train", "libraries", "study run", "study resume", "data list",
-        "data get", "data where", "data check", "digits read", "digits page", "digits activations",
+        "bundle key", "bundle sign", "bundle verify", "bundle show", "judge", "data get", "data where",
+        "data check", "digits read", "digits page", "digits activations",
     ):  # fmt: skip
         assert wanted in words
 
@@ -93,6 +94,11 @@ def test_every_command_has_help(quintet, path):
         (("digits", "read", "nothing.png"), ("no model", "quintet train digits")),
         (("digits", "read", "nothing.png", "--model", "nowhere"), ("nowhere", "expected a trained model's folder")),
         (("digits", "page", "page.png", "--data", "minst"), ('did you mean "mnist"?',)),
+        (("judge", "nowhere"), ("nowhere", "expected a trained model's folder")),
+        (("bundle", "sign", "nowhere"), ("nowhere", "expected a trained model's folder")),
+        (("bundle", "show", "nowhere"), ("nowhere", "expected a trained model's folder")),
+        (("bundle", "verify", "nowhere"), ("signing-key.pub", "quintet bundle key")),
+        (("bundle", "verify", "nowhere", "--trust", "who.pub"), ("who.pub", "expected a public key")),
         (("digits", "activations", "--library", "torhc"), ('did you mean "torch"?',)),
         (("digits", "activations", "--library", "reference", "--margin", "2"), ("margin = 2",)),
     ],

@@ -110,6 +110,14 @@ def test_importing_quintet_loads_nothing_heavy():
     assert not HEAVY & loaded("import quintet")
 
 
+def test_verifying_a_bundle_needs_no_numpy():
+    found = loaded(
+        "from quintet.bundle import PublicKey, copy_verified, verify; PublicKey(bytes(32)).fits(bytes(64), b'')"
+    )
+    assert "cryptography" in found
+    assert not HEAVY & found
+
+
 def test_making_a_network_needs_no_numpy():
     assert not HEAVY & loaded("from quintet import Net, Dense, SoftmaxCrossEntropy; Net(name='n', input_shape=(4,),"
                               " layers=(Dense(units=2),), loss=SoftmaxCrossEntropy())")  # fmt: skip

@@ -35,3 +35,16 @@ def test_another_name_is_an_attribute_error():
 def test_modules_are_still_reached_by_their_names():
     code = "import quintet; from quintet import Study; import quintet.study; assert quintet.study.Study is Study"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_bundle_package_offers_these():
+    import quintet.bundle
+
+    assert quintet.bundle.__all__ == [
+        "VERSION", "Bundle", "Manifest", "ManifestEntry", "PrivateKey", "PublicKey", "copy_verified", "default_key",
+        "make_key", "read_bundle", "read_private_key", "read_public_key", "sign", "verify", "write_bundle", "write_card",
+    ]  # fmt: skip
+    for name in quintet.bundle.__all__:
+        assert getattr(quintet.bundle, name) is not None
+    with pytest.raises(AttributeError, match="'verifi'"):
+        quintet.bundle.verifi  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]

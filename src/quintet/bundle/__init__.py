@@ -1,18 +1,14 @@
-"""A trained model as a folder, and whom to believe that it is the one that was trained; see docs/bundles.md."""
+"""A trained model as a folder, and whom to believe that it is the one that was trained; see docs/bundles.md.
+
+Each name is loaded when it is first used: a board that verifies and copies a bundle needs neither numpy nor networks.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quintet.bundle.folder import VERSION, Bundle, read_bundle, write_bundle
-    from quintet.bundle.keys import (
-        PrivateKey,
-        PublicKey,
-        default_key,
-        make_key,
-        read_private_key,
-        read_public_key,
-    )
+    from quintet.bundle.keys import PrivateKey, PublicKey, default_key, make_key, read_private_key, read_public_key
     from quintet.bundle.manifest import Manifest, ManifestEntry
     from quintet.bundle.model_card import write_card
     from quintet.bundle.signing import copy_verified, sign, verify
@@ -47,7 +43,6 @@ _MODULE_OF = {name: f"quintet.bundle.{module}" for module, names in _HOMES.items
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name when it is first used: a board that only checks hashes needs no network."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'quintet.bundle' has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)

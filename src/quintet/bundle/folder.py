@@ -29,6 +29,11 @@ from quintet.weights import Weights
 VERSION = 2
 # Made from the weights by later steps, so that none of it is true of new weights.
 DERIVED = ("manifest.sig", "manifest.json", "exports", "answers.safetensors", "decision.json")
+_KINDS = {
+    "name": str, "system": str, "labels": list, "preprocessing": dict, "figures": dict, "recipe": dict, "data": dict,
+    "machine": dict, "versions": dict, "model_card": dict, "own_test_accuracy": float | int, "own_test_n": int,
+    "own_test_interval": dict,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,7 @@ def read_bundle(folder: Path) -> Bundle:
             f"received {folder} of version {card.get('version')}, expected a bundle of version {VERSION};"
             " train it again (the same command: seeds that have finished are not trained anew)"
         )
-    check_version(folder, card)
+    check_card(folder, card)
     wanted = {p.name: p.shape for p in net.parameters()}
     found = {name: array.shape for name, array in weights.items()}
     if wanted != found:
@@ -122,12 +127,44 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(net=net, weights=weights, labels=labels, card=card)
 
 
-def check_version(folder: Path, card: Mapping[str, Any]) -> int:
-    """Return the card's `model_version`. Raises BundleError where it is no count from 1."""
+def check_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Hold bundle.json to what others rely on: `model_version`, and the kinds of the entries that are there.
+
+    Raises:
+        BundleError: an entry is of another kind; it is named.
+    """
     version = card.get("model_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise BundleError(f"received {folder} with model_version {version!r}, expected a count from 1; train it again")
-    return version
+    figures = card.get("figures")
+    odd = [
+        *(key for key, kind in _KINDS.items() if not isinstance(card.get(key), kind | None)),
+        *(
+            f"figures.{name}"
+            for name, summary in (figures if isinstance(figures, dict) else {}).items()
+            if not _is_figure(summary)
+        ),
+        *("labels" for label in card["labels"] if not isinstance(label, str)),
+    ]
+    if not _is_interval(card.get("own_test_interval")):
+        odd.append("own_test_interval")
+    if odd:
+        raise BundleError(
+            f"received {folder} with an odd {odd[0]} in bundle.json, expected it as Quintet writes it; copy it again"
+        )
+
+
+def _is_figure(summary: Any) -> bool:
+    return (
+        isinstance(summary, dict)
+        and isinstance(summary.get("mean"), float | int | None)
+        and _is_interval(summary.get("interval"))
+    )
+
+
+def _is_interval(span: Any) -> bool:
+    bounds = [span.get("low"), span.get("high")] if isinstance(span, dict) else [None]
+    return isinstance(span, dict | None) and all(isinstance(bound, float | int | None) for bound in bounds)
 
 
 def _remove_derived(folder: Path) -> None:

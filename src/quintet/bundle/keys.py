@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from quintet import machine
 from quintet.errors import BundleError, StoreError
-from quintet.job import write_whole
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -93,6 +92,8 @@ def make_key(path: Path) -> PrivateKey:
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from quintet.job import write_whole
 
     if not path.exists():
         key = Ed25519PrivateKey.generate()

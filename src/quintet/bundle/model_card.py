@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from quintet.errors import BundleError
-from quintet.job import write_whole
 from quintet.metrics import METRICS
 
 _MOST_LABELS = 50
@@ -19,6 +18,8 @@ _MOST_LABELS = 50
 
 def write_card(folder: Path) -> Path:
     """Write card.md anew from bundle.json, exports/exports.json and decision.json, and return its path."""
+    from quintet.job import write_whole
+
     content = render_card(folder)
     write_whole(folder / "card.md", content)
     return folder / "card.md"
@@ -33,13 +34,22 @@ def render_card(folder: Path) -> bytes:
     card = _record(folder / "bundle.json")
     if not card:
         raise BundleError(f"received {folder}, expected a whole bundle.json in it; train or copy it again")
-    decision = _record(folder / "decision.json")
+    try:
+        return _render(card, _record(folder / "decision.json"), _record(folder / "exports" / "exports.json"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"received {folder} with a record that no model card can be made of ({error!r}), expected bundle.json,"
+            " decision.json and exports/exports.json as Quintet writes them; make the odd one anew"
+        ) from None
+
+
+def _render(card: Mapping[str, Any], decision: Mapping[str, Any], exports: Mapping[str, Any]) -> bytes:
     sections = (
         _head(card),
         _list("Intended use", _intended(card)),
         _list("Data", _data(card)),
         _figures(card),
-        _list("Exports", _flat_records(_record(folder / "exports" / "exports.json"))),
+        _exports(exports),
         _list("When it does not know", [_scalars(decision)] if decision else []),
         _list("How it was trained", _training(card)),
         _list("Limits", _limits(card, bool(decision))),
@@ -164,12 +174,21 @@ def _words(card: Mapping[str, Any], key: str) -> list[str]:
     return [_text(sentence) for sentence in (card.get("model_card") or {}).get(key, ())]
 
 
-def _flat_records(record: Mapping[str, Any]) -> list[str]:
-    """Return a line for each record in exports.json, under its name."""
-    inner = record.get("exports", record)
-    if isinstance(inner, Mapping):
-        return [f"{_text(name)}: {_scalars(one)}" for name, one in inner.items() if isinstance(one, Mapping)]
-    return [_scalars(one) for one in inner if isinstance(one, Mapping)] if isinstance(inner, Sequence) else []
+def _exports(record: Mapping[str, Any]) -> str:
+    """Return the exports as they were judged with their own runtimes, from the record that `quintet export` writes."""
+    shown, points = METRICS["accuracy"].show, METRICS["accuracy"].show_difference
+    rows = []
+    for name, one in (record.get("exports") or {}).items():
+        span = one["interval"]
+        loss = f"{points(one['difference'])} points ({points(span['low'])} to {points(span['high'])}, {_text(span['method'])})"
+        size = f"{one['size_bytes']:,}" if one["kept"] else "refused"
+        cells = (_text(name), shown(one["accuracy"]), loss, shown(one["agreement"]), f"{one['n']:,}", size)
+        rows.append(f"| {' | '.join(cells)} |")
+    head = [
+        "| export | accuracy | to the network in float32, 95 % interval | same answers | n | bytes |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join(["## Exports", "", *head, *rows]) if rows else ""
 
 
 def _scalars(record: Mapping[str, Any]) -> str:

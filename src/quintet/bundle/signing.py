@@ -59,14 +59,7 @@ def sign(folder: Path, private_key_path: Path) -> Manifest:
     manifest = make_manifest(folder, str(card.get("name")), card["model_version"])
     content = manifest.to_bytes()
     _put(folder, MANIFEST, content, retract=True)
-    record = {
-        "format": "quintet-signature",
-        "version": VERSION,
-        "algorithm": "ed25519",
-        "key": key.public.fingerprint,
-        "signature": key.sign(content).hex(),
-    }
-    _put(folder, SIGNATURE, json.dumps(record, indent=1).encode())
+    _put(folder, SIGNATURE, _signature(key.public.fingerprint, key.sign(content)))
     return verify(folder, [key.public])
 
 
@@ -192,13 +185,20 @@ def _read_signature(folder: Path) -> tuple[str, bytes, bytes]:
         record = json.loads(raw)
         form = (record["format"], record["version"], record["algorithm"])
         fingerprint, signature = record["key"], bytes.fromhex(record["signature"])
-        whole = form == ("quintet-signature", VERSION, "ed25519") and isinstance(fingerprint, str)
+        # One way to write it, so that a file that differs in a byte is another file.
+        whole = form == ("quintet-signature", VERSION, "ed25519") and raw == _signature(fingerprint, signature)
     except (ValueError, KeyError, TypeError, RecursionError):
         whole, fingerprint, signature = False, "", b""
     if not whole:
         what = f"not a signature of version {VERSION}, expected one by Quintet; copy the bundle again"
         raise refusal(folder, "tampered", SIGNATURE, "tampered file {file}", what, joint=": ")
     return shown(fingerprint), signature, raw
+
+
+def _signature(fingerprint: str, signature: bytes) -> bytes:
+    """Return manifest.sig's content."""
+    head = {"format": "quintet-signature", "version": VERSION, "algorithm": "ed25519"}
+    return json.dumps({**head, "key": fingerprint, "signature": signature.hex()}, indent=1).encode()
 
 
 def _bounded(folder: Path, name: str, most: int) -> bytes:

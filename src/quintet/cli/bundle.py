@@ -57,6 +57,7 @@ def sign(
     from quintet import bundle as bundles
     from quintet.bundle.keys import public_path
 
+    bundles.read_bundle(folder)  # no key is made for a folder that is no bundle
     path = key or bundles.default_key()
     signing = bundles.read_private_key(path) if key else bundles.make_key(path)
     manifest = bundles.sign(folder, path)
@@ -112,18 +113,18 @@ def show(folder: Folder, trust: Trust = None, json: AsJson = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from quintet.bundle.manifest import shown as printable
     from quintet.metrics import METRICS
 
     console = Console(markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{record['name']}, version {record['model_version']}: {', '.join(map(str, record['labels']))}")
+    labels = ", ".join(printable(label) for label in record["labels"])
+    console.print(f"{printable(record['name'])}, version {record['model_version']}: {labels}")
     console.print(f"signature: {record['signature']['message']}")
     figures = Table("figure", "value", "95 % interval", "n")
-    for name, value, span, n in _figures(record):
-        shown = METRICS[name].show
-        low, high = (span or {}).get("low"), (span or {}).get("high")
-        figures.add_row(
-            METRICS[name].label, shown(value), f"{shown(low)} to {shown(high)}" if low is not None else "none", n
-        )
+    for name, label, value, span, n in _figures(record):
+        show, bounds = METRICS[name].show, span or {}
+        known = bounds.get("low") is not None and bounds.get("high") is not None
+        figures.add_row(label, show(value), f"{show(bounds['low'])} to {show(bounds['high'])}" if known else "none", n)
     console.print(figures)
     for one in record["files"]:  # not a table: a hash that is cut off is none
         print(f"{one['sha256']}  {one['size']:>13,} bytes  {one['path']}")
@@ -182,18 +183,13 @@ def trusted(files: list[Path] | None) -> "list[PublicKey]":
     return [read_public_key(path) for path in files or [public_path(default_key())]]
 
 
-def _figures(record: dict[str, Any]) -> list[tuple[str, Any, Any, str]]:
+def _figures(record: dict[str, Any]) -> list[tuple[str, str, Any, Any, str]]:
     from quintet.metrics import METRICS
 
-    own = (
-        "accuracy",
-        record["own_test_accuracy"],
-        record["own_test_interval"],
-        f"{record['own_test_n']} test samples, this model",
-    )
+    own, span, n = (record[key] for key in ("own_test_accuracy", "own_test_interval", "own_test_n"))
     over_seeds = [
-        (name, summary["mean"], summary["interval"], f"{summary['n']} seeds")
+        (name, METRICS[name].label, summary.get("mean"), summary.get("interval"), f"{summary.get('n')} seeds")
         for name, summary in (record["figures"] or {}).items()
         if name in METRICS
     ]
-    return [own, *over_seeds]
+    return [("accuracy", "accuracy, this model", own, span, f"{n} test samples"), *over_seeds]
