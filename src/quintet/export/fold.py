@@ -53,8 +53,11 @@ def fold(net: Net, weights: Weights) -> Graph:
     """Return the graph that computes `net`'s prediction with `weights`.
 
     Raises:
-        NetworkError: a layer that no export knows.
+        NetworkError: a layer that no export knows, or weights that are not finite.
     """
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise NetworkError(f'network "{net.name}": received {name} with values that are not finite; train it again')
     placed = net.placed()
     takes_bytes = bool(placed) and isinstance(placed[0].layer, Rescale)
     build = _Build(weights=weights)

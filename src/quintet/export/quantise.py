@@ -35,6 +35,8 @@ class Grid:
     zero: int
 
 
+NOTHING = 1e-9  # a range narrower than this is that of a value which is always 0
+
 # Functions whose range is known: no calibration betters these, and LiteRT takes no others.
 FIXED = {"sigmoid": Grid(scale=1 / 256, zero=0), "tanh": Grid(scale=1 / 128, zero=128)}
 INT8_FUNCTIONS = ("relu", "leaky_relu", "sigmoid", "tanh")
@@ -79,18 +81,32 @@ def make_plan(graph: Graph, ranges: Mapping[str, tuple[float, float]]) -> Plan:
                     f'network "{graph.name}": received values from {low} to {high} on the calibration samples,'
                     " expected finite ones; train it again, or export float32"
                 )
-            grids[node.output] = grid_of(low, high)
+            grids[node.output] = grid_of(low, high, _finest(operation, [grids[value] for value in node.inputs]))
     return Plan(grids=grids)
 
 
-def grid_of(low: float, high: float) -> Grid:
+def _finest(operation: Operation, taken: list[Grid]) -> float:
+    """Return the least step that the output can use; kernels refuse, or end the process, where it is finer by far.
+
+    A value that is nearly the same for all samples, such as that of dead units, would otherwise get a step near 0.
+    """
+    if isinstance(operation, Convolution | Product):
+        return float(int8_weights(operation, taken[0]).bias_scales.max()) / 128
+    return max(grid.scale for grid in taken) / 256 if has_int8(operation) else 0.0
+
+
+def grid_of(low: float, high: float, finest: float = 0.0) -> Grid:
     """Return the grid of 256 steps from `low` to `high`; 0 is exactly one of them, as padding needs it.
+
+    No step is smaller than `finest`; a range of nothing gets that of 0 to 1.
 
     >>> grid_of(0.0, 2.55).zero, grid_of(-1.0, 1.0).zero
     (0, 128)
     """
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = max((high - low) / 255, 1e-12)
+    if high - low < NOTHING:
+        high = 1.0
+    scale = max((high - low) / 255, finest)
     return Grid(scale=float(np.float32(scale)), zero=int(np.clip(np.round(-low / scale), 0, 255)))
 
 

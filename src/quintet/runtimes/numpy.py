@@ -17,6 +17,7 @@ class NumpyPredictor:
 
     def __init__(self, bundle: Bundle) -> None:
         self._shape = bundle.net.input_shape
+        self._made = bundle.net.output_shape
         self._takes_bytes = bool(bundle.net.layers) and isinstance(bundle.net.layers[0], Rescale)
         self._model = Reference()
         self._model.build(resolved(bundle.net), wire_form(SGD()), "float32", 1, "cpu")
@@ -25,5 +26,7 @@ class NumpyPredictor:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs of `x`, in batches so that memory stays small."""
         x = check(x, self._shape, self._takes_bytes)
-        pieces = [self._model.predict(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)]
+        if not len(x):
+            return np.empty((0, *self._made), np.float32)
+        pieces = [self._model.predict(x[i : i + BATCH]) for i in range(0, len(x), BATCH)]
         return np.concatenate(pieces)

@@ -31,6 +31,8 @@ def session(model: bytes, threads: int) -> "InferenceSession":
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised as well
+    if _overflows():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class but this one
@@ -61,3 +63,15 @@ class OnnxRuntimePredictor:
 def open_onnxruntime(file: Path, threads: int) -> OnnxRuntimePredictor:
     """Open the file of an export."""
     return OnnxRuntimePredictor(file.read_bytes(), threads)
+
+
+def _overflows() -> bool:
+    """Tell whether the fast kernel for uint8 times int8 overflows here: on x86 with AVX2 or AVX-512 but without VNNI.
+
+    onnxruntime's documentation of quantisation says so; its exact kernel is slower (twice, where VNNI could be had).
+    """
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return "avx2" in words and not words & {"avx512_vnni", "avx_vnni"}
