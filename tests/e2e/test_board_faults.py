@@ -134,7 +134,10 @@ def test_a_power_cut_in_an_update_leaves_a_bundle_that_verifies(tmp_path, made):
     whole_s = time.monotonic() - began
     versions = []
     for n in range(UPDATE_KILLS):
-        cut(spawn("-c", UPDATER, str(made / "v2"), *arguments, stderr=subprocess.DEVNULL), rng.uniform(0.2, 1.2) * whole_s)
+        cut(
+            spawn("-c", UPDATER, str(made / "v2"), *arguments, stderr=subprocess.DEVNULL),
+            rng.uniform(0.2, 1.2) * whole_s,
+        )
         name = slots.current
         assert name is not None, f"after cut {n}: nothing to run"
         version = verify(slots.path(name), [read_public_key(key)]).model_version
@@ -330,7 +333,9 @@ def free_port() -> int:
 def test_a_camera_goes_and_comes_back(tmp_path, made):
     camera = CameraOnTheWall(0, value=10)
     page = free_port()
-    process = watch(f"http://127.0.0.1:{camera.port}/", tmp_path / "state", made / "v1", "--page", str(page), "--every", "0")
+    process = watch(
+        f"http://127.0.0.1:{camera.port}/", tmp_path / "state", made / "v1", "--page", str(page), "--every", "0"
+    )
     try:
         assert b": dark" in line_of(process)
         camera.unplug()
