@@ -49,6 +49,7 @@ class Receiver:
         self.got: list[dict] = []
         self.answers = list(answers)
         self.tokens: set[str | None] = set()
+        self.board = ""
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
