@@ -26,7 +26,8 @@ def schema() -> Any:
     except ImportError:
         raise EnvironmentUnavailable(
             "received no ai-edge-litert with flatbuffers, expected both for an export to LiteRT;"
-            ' type, in Quintet\'s folder: python -m pip install -e ".[export]"'
+            " type, in"
+            ' Quintet\'s folder: python -m pip install -e ".[export]"'
         ) from None
     return schema_py_generated
 

@@ -50,7 +50,8 @@ def onnx_model(graph: Graph, plan: Plan | None = None, also: Sequence[str] = ())
         from onnx import TensorProto, helper
     except ImportError:
         raise EnvironmentUnavailable(
-            'received no onnx, expected it for an export; type, in Quintet\'s folder: python -m pip install -e ".[export]"'
+            "received no onnx, expected it for an export; type, in"
+            ' Quintet\'s folder: python -m pip install -e ".[export]"'
         ) from None
     writer = _Writer(graph=graph, plan=plan)
     writer.write()

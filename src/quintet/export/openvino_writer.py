@@ -20,7 +20,8 @@ def require() -> Any:
         import openvino
     except ImportError:
         raise EnvironmentUnavailable(
-            'received no openvino, expected it for an export to OpenVINO; type, in Quintet\'s folder: python -m pip install -e ".[export]"'
+            "received no openvino, expected it for an export to OpenVINO; type, in"
+            ' Quintet\'s folder: python -m pip install -e ".[export]"'
         ) from None
     return openvino
 
