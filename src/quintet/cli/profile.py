@@ -22,7 +22,8 @@ def profile(
     runtime: Annotated[
         str,
         typer.Option(
-            help="Runtimes, separated by commas: numpy, onnxruntime, litert, openvino; default: all here, with --emulate litert and onnxruntime."
+            help="Runtimes, separated by commas: numpy, onnxruntime, litert, openvino; default: all here, with --emulate"
+            " litert and onnxruntime."
         ),
     ] = "",
     precision: Annotated[str, typer.Option(help="Precisions, separated by commas: float32, int8.")] = "float32,int8",
