@@ -33,7 +33,7 @@ def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def all_commands() -> dict[str, Any]:
-    from quintet.cli.main import app
+    from quintet.cli.app import app
 
     found = dict(walk(typer.main.get_command(app), "quintet"))
     for name in system_names():

@@ -26,7 +26,7 @@ def commands() -> Iterator[tuple[str, ...]]:
     """Yield the path of every command and group, the systems' own included."""
     import typer.main
 
-    from quintet.cli.main import app, mount_systems
+    from quintet.cli.app import app, mount_systems
 
     mount_systems(["digits"])
 

@@ -28,6 +28,7 @@ def residual(tmp_path_factory):
     """Return a bundle of the pets system's smallest residual net with made-up weights, and samples for it."""
     rng = np.random.default_rng(8)
     net = NETWORKS["nano"]((24, 24, 3), 3).net
+    assert isinstance(net, Net)
     low = {"kernel": -0.3, "bias": -0.5, "scale": 0.6, "offset": -0.3, "mean": -0.5, "variance": 0.5}
     high = {"kernel": 0.3, "bias": 0.5, "scale": 1.4, "offset": 0.3, "mean": 0.5, "variance": 2.0}
     weights = {p.name: rng.uniform(low[p.role], high[p.role], p.shape).astype(np.float32) for p in net.parameters()}

@@ -124,7 +124,7 @@ def test_making_a_network_needs_no_numpy():
 
 
 def test_the_command_line_starts_without_what_its_commands_need():
-    assert not (HEAVY - {"rich"}) & loaded("import quintet.cli.main")
+    assert not (HEAVY - {"rich"}) & loaded("import quintet.cli.app")
 
 
 def test_running_studies_loads_no_library_into_this_process():

@@ -11,7 +11,7 @@ from board_bundles import SHAPE, make_bundle, picture_bytes
 
 from quintet.errors import BundleError
 from quintet_systems.pets.board import loop as loops
-from quintet_systems.pets.board.classifier import Classifier, choose, probabilities
+from quintet_systems.pets.board.classifier import Classifier, choose
 from quintet_systems.pets.board.frames import Frame, SourceState
 from quintet_systems.pets.board.heat import CALM_S, Heat, Reading, Thermometer, climb, read_sensors
 from quintet_systems.pets.board.loop import BoardFault, Loop
@@ -96,12 +96,6 @@ def test_pictures_become_labels_and_unsure_and_are_stored(tmp_path, bundle):
     assert loop.counts.frames == 3
     assert loop.counts.unsure == 1
     assert [broken.name for broken in loop.counts.aside] == ["4"]
-
-
-def test_a_temperature_softens_and_one_logit_is_two_classes():
-    assert probabilities(np.array([2.0, 0.0]), 1.0)[0] > probabilities(np.array([2.0, 0.0]), 4.0)[0] > 0.5
-    assert probabilities(np.array([3.0]), 1.0) == pytest.approx(probabilities(np.array([0.0, 3.0]), 1.0))
-    assert probabilities(np.array([1e4, -1e4]), 1.0).tolist() == [1.0, 0.0]
 
 
 def test_the_list_of_broken_pictures_is_bounded(tmp_path, bundle):

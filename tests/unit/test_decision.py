@@ -59,6 +59,12 @@ def test_calibration_error_by_hand():
     assert calibration_error(shares, np.array([0, 1, 1, 1])) == pytest.approx(0.5 * 0.4 + 0.25 * 0.4 + 0.25 * 0.35)
 
 
+def test_a_temperature_softens_and_large_logits_do_no_harm():
+    logits = np.array([[2.0, 0.0]])
+    assert probabilities(logits)[0, 0] > probabilities(logits, 4.0)[0, 0] > 0.5
+    assert probabilities(np.array([[1e4, -1e4]])).tolist() == [[1.0, 0.0]]
+
+
 def test_one_logit_is_that_of_the_second_class():
     assert probabilities(np.array([[2.0]]))[0, 1] == pytest.approx(1 / (1 + np.exp(-2.0)))
 

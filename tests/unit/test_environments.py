@@ -58,7 +58,7 @@ def test_the_nearest_name_or_all_of_them():
 
 def test_every_error_is_one_of_the_tree_and_is_drawn_there():
     kinds = [v for v in vars(errors).values() if isinstance(v, type) and issubclass(v, Exception)]
-    assert len(kinds) == 8
+    assert len(kinds) == 10
     for kind in kinds:
         assert issubclass(kind, QuintetError)
         assert kind.__name__ in (errors.__doc__ or "")

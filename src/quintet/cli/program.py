@@ -24,7 +24,7 @@ def main() -> None:
         quick = _quick(arguments)
         if quick is not None:
             sys.exit(quick([argument for argument in arguments[2:] if argument != "--debug"]))
-        from quintet.cli.main import main as run
+        from quintet.cli.app import main as run
 
         run()
     except QuintetError as error:
