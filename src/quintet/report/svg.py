@@ -11,6 +11,9 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # The placeholder #0102NN becomes the NNth variable; nobody draws in these near-blacks by chance.
@@ -34,6 +37,20 @@ def to_svg(figure: "Figure", key: str, title: str, description: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "quintet"}):
         figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
     return _inline(stream.getvalue(), key, title, description)
+
+
+def svg_file(size: tuple[float, float], draw: "Callable[[Axes], None]") -> bytes:
+    """Return a plot as an SVG file of its own, the same bytes for the same plot; `size` in inches, `draw` fills its axes."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with rc_context({"svg.hashsalt": "quintet", "svg.fonttype": "none", "font.size": 10}):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.subplots())
+        stream = io.BytesIO()
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
+    return stream.getvalue()
 
 
 def _inline(text: str, key: str, title: str, description: str) -> str:

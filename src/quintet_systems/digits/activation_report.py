@@ -1,10 +1,15 @@
 """The activation study for people: sentences first, then a table, then a plot; as Markdown and SVG."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quintet.job import write_whole
+from quintet.report.svg import svg_file
 from quintet.statistics import Summary
 from quintet_systems.digits.activations import Activation, ActivationStudy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Okabe & Ito's colours, told apart by the colour-blind; styles besides, for print.
 COLOURS = (
@@ -95,15 +100,8 @@ def markdown(study: ActivationStudy) -> str:
 
 def draw(study: ActivationStudy) -> bytes:
     """Return the plot: validation accuracy against iteration, a line for the mean and a band from worst to best seed."""
-    import io
 
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with rc_context({"svg.hashsalt": "quintet", "svg.fonttype": "none", "font.size": 10}):
-        figure = Figure(figsize=(9, 5.2), layout="constrained")
-        axes = figure.subplots()
+    def paint(axes: "Axes") -> None:
         lowest = 1.0
         for i, a in enumerate(study.activations):
             if a.curve is None:
@@ -120,9 +118,8 @@ def draw(study: ActivationStudy) -> bytes:
         axes.set_title(f"{study.data}: mean over {study.activations[0].accuracy.n} seeds, band from worst to best seed")
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right")
-        buffer = io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
-    return buffer.getvalue()
+
+    return svg_file((9, 5.2), paint)
 
 
 def percent(summary: Summary) -> str:

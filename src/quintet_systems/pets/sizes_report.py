@@ -1,10 +1,15 @@
 """The study of sizes for people: sentences, a table, a plot; as Markdown and SVG."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quintet.job import write_whole
+from quintet.report.svg import svg_file
 from quintet.statistics import Summary
 from quintet_systems.pets.sizes import SURVEY, Size, SizeStudy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SURVEYS, LADDERS = "#D55E00", "#0072B2"  # Okabe & Ito's, told apart by the colour-blind
 
@@ -39,15 +44,8 @@ def markdown(study: SizeStudy) -> str:
 
 def draw(study: SizeStudy) -> bytes:
     """Return the plot: test accuracy against weights, a bar from the interval's lower to its upper end."""
-    import io
 
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with rc_context({"svg.hashsalt": "quintet", "svg.fonttype": "none", "font.size": 10}):
-        figure = Figure(figsize=(8, 4.6), layout="constrained")
-        axes = figure.subplots()
+    def paint(axes: "Axes") -> None:
         for name, colour, style, of_survey in (
             ("the survey's", SURVEYS, "s--", True),
             ("the ladder", LADDERS, "o-", False),
@@ -69,9 +67,8 @@ def draw(study: SizeStudy) -> bytes:
         axes.set_title(f"{study.data}: mean and 95 % interval over {study.seeds} seeds")
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right")
-        buffer = io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
-    return buffer.getvalue()
+
+    return svg_file((8, 4.6), paint)
 
 
 def _row(size: Size) -> str:

@@ -4,15 +4,13 @@ The loop that runs sees the change within a second, opens the new bundle on prob
 when the first minutes go badly. A power cut at any moment leaves the old bundle or the new one, each whole.
 """
 
-import contextlib
-import fcntl
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from quintet.errors import BundleError, StoreError
+from quintet_systems.pets.board.lock import only_one
 from quintet_systems.pets.board.self_test import SelfTest, run_self_test
 from quintet_systems.pets.board.slots import Slots, manifest_hash, version
 
@@ -51,7 +49,7 @@ def update(
     from quintet.bundle import copy_verified, read_public_key
 
     keys = [read_public_key(path) for path in trust]
-    with _only_one(state):
+    with only_one(state, "update.lock", "where another update runs; wait for its end"):
         slots = Slots(state)
         _check_refused(bundle, slots, again)
         slot = slots.free()
@@ -79,7 +77,7 @@ def rollback(state: Path, why: str = "rolled back by hand") -> str:
     Raises:
         BundleError: there is no other.
     """
-    with _only_one(state):
+    with only_one(state, "update.lock", "where another update runs; wait for its end"):
         slots = Slots(state)
         slot = slots.refuse(why) if slots.on_probation else slots.fall_back(why)
         if slot is None:
@@ -97,22 +95,3 @@ def _check_refused(bundle: Path, slots: Slots, again: bool) -> None:
                 f"received {bundle}, which was refused here before ({refusal.get('why')}), expected another; take a newer one,"
                 " or add --again"
             )
-
-
-@contextlib.contextmanager
-def _only_one(state: Path):
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        handle = os.open(state / "update.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StoreError(
-            f"received --state {state} ({error.strerror or error}), expected a folder that this user may write;"
-            " choose another"
-        ) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise StoreError(f"received --state {state}, where another update runs; wait for its end") from None
-    finally:
-        os.close(handle)

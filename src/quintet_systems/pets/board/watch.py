@@ -1,7 +1,6 @@
 """`quintet pets watch`: from the command line to a running loop. What is needed after the first label is loaded after it."""
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quintet.errors import DataError, StoreError
+from quintet.errors import DataError
 
 if TYPE_CHECKING:
     from quintet_systems.pets.board.loop import Loop, Result
@@ -100,6 +99,7 @@ def watch(settings: WatchSettings) -> int:
     began = time.monotonic()
     from quintet_systems.pets.board.classifier import Classifier
     from quintet_systems.pets.board.frames import open_source
+    from quintet_systems.pets.board.lock import only_one
     from quintet_systems.pets.board.loop import Loop
     from quintet_systems.pets.board.queue import Limits, Queue
     from quintet_systems.pets.board.supervisor import Supervisor
@@ -114,7 +114,8 @@ def watch(settings: WatchSettings) -> int:
         check(settings.smaller, settings.trust, required=False)
         return opened(settings.smaller)
 
-    with _only_one(settings.state):
+    held = "which another `quintet pets watch` holds, expected one of its own; end the other, or name another folder"
+    with only_one(settings.state, None, held):
         queue = Queue(settings.state / "queue", Limits(daily_bytes=int(settings.daily_mb * (1 << 20))))
         source = open_source(settings.source, last=queue.last)
         every = settings.every if settings.every is not None else 0.0 if source.lists else STREAM_EVERY_S
@@ -244,35 +245,6 @@ class _Reporter:
             self._page.close()
         if self._ready:
             self._file.write(self._record(), now=time.monotonic(), due=True)
-
-
-@contextlib.contextmanager
-def _only_one(state: Path):
-    """Hold the state folder's lock; it is on the folder itself, so that a full or read-only disk does not stop us.
-
-    Raises:
-        StoreError: another watch holds it, or there is no such folder and none can be made.
-    """
-    import fcntl
-
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise StoreError(
-            f"received --state {state} ({error.strerror or error}), expected a folder that this user may write;"
-            " choose another"
-        ) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise StoreError(
-            f"received --state {state}, which another `quintet pets watch` holds, expected one of its own; end the other, or"
-            " name another folder"
-        ) from None
-    finally:
-        os.close(handle)
 
 
 if __name__ == "__main__":
