@@ -35,7 +35,7 @@ def test_all_are_kept_and_one_object_says_so(quintet, tmp_path):
         assert export["kept"], name
         assert export["reference_accuracy"] > 0.9
         assert all((folder / "exports" / file).is_file() for file in export["files"])
-    assert "judging: 100 of 100" in said.err
+    assert "judging exports: 100 of 100" in said.err
 
 
 def test_one_that_is_refused_is_exit_code_1_with_both_figures(quintet, tmp_path):
