@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quintet.bundle import Bundle, read_bundle, write_bundle
-from quintet.emulation import Agreement, compare_on_arm64
+from quintet.emulation import EMULATED, Agreement, compare_on_arm64
 from quintet.errors import BundleError, EnvironmentUnavailable
 from quintet.export import export_bundle
 from quintet.layers import Dense, Flatten, Rescale
@@ -28,6 +28,7 @@ def residual(tmp_path_factory):
     """Return a bundle of the pets system's smallest residual net with made-up weights, and samples for it."""
     rng = np.random.default_rng(8)
     net = NETWORKS["nano"]((24, 24, 3), 3).net
+    assert isinstance(net, Net)
     low = {"kernel": -0.3, "bias": -0.5, "scale": 0.6, "offset": -0.3, "mean": -0.5, "variance": 0.5}
     high = {"kernel": 0.3, "bias": 0.5, "scale": 1.4, "offset": 0.3, "mean": 0.5, "variance": 2.0}
     weights = {p.name: rng.uniform(low[p.role], high[p.role], p.shape).astype(np.float32) for p in net.parameters()}
@@ -110,6 +111,13 @@ def test_when_an_agreement_holds():
     assert agreement(precision="float32", same_bits=0).holds
     assert not agreement(precision="float32", same_labels=8, same_bits=0).holds
     assert not agreement(failure="exit code 1").holds
+
+
+def test_each_board_says_what_its_processor_can():
+    said = {name: board.cpuinfo() for name, board in EMULATED.items()}
+    assert all(text.count("processor\t: ") == 4 for text in said.values())
+    assert {name for name, text in said.items() if "asimddp" in text} == {"pi5"}
+    assert len({board.cpu for board in EMULATED.values()}) == len({board.part for board in EMULATED.values()}) == 3
 
 
 def test_without_qemu_it_says_what_to_type(residual, monkeypatch):
