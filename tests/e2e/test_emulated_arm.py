@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quintet.bundle import Bundle, read_bundle, write_bundle
-from quintet.emulation import Agreement, compare_on_arm64
+from quintet.emulation import EMULATED, Agreement, compare_on_arm64
 from quintet.errors import BundleError, EnvironmentUnavailable
 from quintet.export import export_bundle
 from quintet.layers import Dense, Flatten, Rescale
@@ -111,6 +111,13 @@ def test_when_an_agreement_holds():
     assert agreement(precision="float32", same_bits=0).holds
     assert not agreement(precision="float32", same_labels=8, same_bits=0).holds
     assert not agreement(failure="exit code 1").holds
+
+
+def test_each_board_says_what_its_processor_can():
+    said = {name: board.cpuinfo() for name, board in EMULATED.items()}
+    assert all(text.count("processor\t: ") == 4 for text in said.values())
+    assert {name for name, text in said.items() if "asimddp" in text} == {"pi5"}
+    assert len({board.cpu for board in EMULATED.values()}) == len({board.part for board in EMULATED.values()}) == 3
 
 
 def test_without_qemu_it_says_what_to_type(residual, monkeypatch):

@@ -165,7 +165,8 @@ def test_an_onnx_file_has_one_transpose_and_no_arithmetic_on_the_input():
     onnx.checker.check_model(model)
 
 
-def test_onnxruntime_computes_a_quantised_network_in_integers(tmp_path):
+def test_onnxruntime_computes_a_quantised_network_in_integers_that_are_the_same_on_every_processor(tmp_path):
+    """A sum alone is in float32: QLinearAdd was seen to differ by a step between x86 and Arm, on 2 of 500 photos."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -173,8 +174,8 @@ def test_onnxruntime_computes_a_quantised_network_in_integers(tmp_path):
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     onnxruntime.InferenceSession(onnx_model(*quantised(*network(*DEEP))), options, providers=["CPUExecutionProvider"])
     kinds = {node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node}
-    assert {"QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm"} <= kinds
-    assert not {"Conv", "Add", "Gemm", "GlobalAveragePool", "Relu"} & kinds
+    assert {"QLinearConv", "Sum", "QLinearGlobalAveragePool", "QGemm"} <= kinds
+    assert not {"Conv", "QLinearAdd", "Add", "Gemm", "GlobalAveragePool", "Relu"} & kinds
 
 
 def test_openvino_computes_most_convolutions_in_integers():

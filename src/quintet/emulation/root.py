@@ -151,6 +151,10 @@ def _debian(folder: Path) -> dict[Path, str]:
     hint = "look at /etc/apt/sources.list.d, and try: apt-get update"
     # A list that cannot be had may be one that is not needed: whether the packages can be had tells.
     subprocess.run(["apt-get", "update", "-qq"], env=environment, capture_output=True, timeout=TIMEOUT_S, check=False)
+    # An earlier try may have left packages that have been followed by newer ones.
+    subprocess.run(
+        ["apt-get", "autoclean", "-qq"], env=environment, capture_output=True, timeout=TIMEOUT_S, check=False
+    )
     fetch = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "--download-only", *DEBIAN]
     _run(fetch, "fetch Debian packages for arm64", hint, environment)
     return _hashed(sorted((folder / "cache" / "archives").glob("*.deb")))
@@ -158,6 +162,9 @@ def _debian(folder: Path) -> dict[Path, str]:
 
 def _wheels(folder: Path, python: str, wanted: Mapping[str, str]) -> dict[Path, str]:
     folder.mkdir(parents=True, exist_ok=True)
+    for wheel in folder.glob("*.whl"):
+        if not zipfile.is_zipfile(wheel):  # cut off by a kill; pip would take it for whole
+            wheel.unlink()
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
                "--implementation", "cp", "--python-version", python, "--dest", str(folder)]  # fmt: skip
     for platform in PLATFORMS:

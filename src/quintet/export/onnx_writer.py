@@ -144,7 +144,9 @@ class _Writer:
             case Convolution() | Product():
                 self.linear(node, operation, taken[0], out)
             case Sum():
-                self.op("Add", taken, self.before_relu(operation.relu, out))
+                # An Add between bytes becomes onnxruntime's QLinearAdd, which fuses a multiplication and an addition on Arm and
+                # not on x86: one picture in some hundred then differed by a step. A Sum is left in float32, exact on both.
+                self.op("Sum" if self.plan else "Add", taken, self.before_relu(operation.relu, out))
                 self.relu(operation.relu, out)
             case Pool():
                 kind = "MaxPool" if operation.kind == "max" else "AveragePool"
