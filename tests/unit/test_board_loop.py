@@ -285,7 +285,7 @@ def test_the_runtime_is_chosen_from_what_is_there(bundle, tmp_path):
         Classifier(bundle, "openvino")
     with pytest.raises(BundleError, match="expected auto"):
         choose(bundle, "tensorflow", "auto")
-    with pytest.raises(BundleError, match="without an export"):
+    with pytest.raises(BundleError, match="trained model"):
         choose(tmp_path, "auto", "auto")
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from quintet.runtimes.choosing import Choice, choose, chosen, measure
+from quintet.runtimes.choosing import Choice, choose, chosen, measure, usual
 from quintet.runtimes.opening import PRECISIONS, RUNTIMES, export_file, open_predictor
 from quintet.runtimes.predictor import Predictor
 
@@ -20,6 +20,7 @@ __all__ = [
     "export_file",
     "measure",
     "open_predictor",
+    "usual",
 ]
 
 

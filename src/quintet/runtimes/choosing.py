@@ -95,21 +95,27 @@ def chosen(folder: Path) -> Choice:
     return usual(folder)
 
 
-def usual(folder: Path) -> Choice:
+def usual(folder: Path, runtime: str | None = None, precision: str | None = None) -> Choice:
     """Return the choice where nothing was measured: int8 first, of the installed runtimes the one that starts fastest.
 
+    Args:
+        runtime, precision: only this one.
+
     Raises:
-        BundleError: the bundle has nothing that this machine can run.
+        BundleError: the bundle has nothing of that kind that this machine can run.
     """
     here = installed_runtimes()
-    for precision in reversed(PRECISIONS):
-        for runtime in USUAL:
-            if runtime in here and export_file(folder, runtime, precision).exists():
-                return Choice(runtime=runtime, precision=precision)
-    if (folder / "weights.safetensors").exists():
+    for wanted in reversed(PRECISIONS):
+        for name in USUAL:
+            fits = runtime in (None, name) and precision in (None, wanted) and name in here
+            if fits and export_file(folder, name, wanted).exists():
+                return Choice(runtime=name, precision=wanted)
+    fits = runtime in (None, "numpy") and precision in (None, "float32")
+    if fits and (folder / "weights.safetensors").exists():
         return Choice(runtime="numpy", precision="float32")
+    asked = " ".join(filter(None, (runtime or f"any of {', '.join(here)}", precision)))
     raise BundleError(
-        f"received {folder} without an export for {', '.join(here)}, expected one; make it with: quintet export {folder}"
+        f"received {folder} without an export for {asked} here, expected one; make it with: quintet export {folder}"
     )
 
 

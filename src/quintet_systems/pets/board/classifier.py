@@ -14,10 +14,9 @@ import numpy as np
 from quintet.decision import probabilities, read_decision
 from quintet.errors import BundleError, DataError
 from quintet.images import fit, read_image
-from quintet.runtimes import PRECISIONS, RUNTIMES, Predictor, export_file, open_predictor
+from quintet.runtimes import RUNTIMES, Predictor, chosen, open_predictor, usual
 
 UNSURE = "unsure"
-PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "openvino": "openvino"}  # fastest start first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,31 +99,18 @@ class Classifier:
 
 
 def choose(folder: Path, runtime: str, precision: str) -> tuple[str, str]:
-    """Return the runtime and precision to open `folder` with; "auto": what is installed and exported, int8 first.
+    """Return the runtime and precision to open `folder` with; "auto" for both: what `quintet profile` found fastest here.
 
     Raises:
         BundleError: nothing fits.
     """
-    from importlib.util import find_spec
-
-    named = runtime != "auto"
-    runtimes = [runtime] if named else [name for name, package in PACKAGES.items() if find_spec(package)]
-    precisions = ["int8", "float32"] if precision == "auto" else [precision]
-    for wanted in precisions:
-        for name in runtimes:
-            exported = name in PACKAGES and wanted in PRECISIONS and export_file(folder, name, wanted).exists()
-            if exported:
-                return name, wanted
-    if not named or runtime == "numpy":
-        if "float32" in precisions and (folder / "weights.safetensors").exists():
-            return "numpy", "float32"
-        raise BundleError(
-            f"received {folder} without an export for {', '.join(runtimes) or 'any installed runtime'};"
-            f" make one with: quintet export {folder}"
-        )
-    if runtime not in RUNTIMES:
+    if runtime not in ("auto", *RUNTIMES):
         raise BundleError(f'received runtime "{runtime}", expected auto, {", ".join(RUNTIMES)}')
-    return runtime, precisions[0]  # opening it says what is missing
+    if runtime == precision == "auto":
+        found = chosen(folder)
+    else:
+        found = usual(folder, None if runtime == "auto" else runtime, None if precision == "auto" else precision)
+    return found.runtime, found.precision
 
 
 def _json(folder: Path, name: str) -> Mapping[str, Any]:
