@@ -282,7 +282,7 @@ class Torch(Adapter):
         return lambda x: self.F.avg_pool2d(x, layer["size"], layer["stride"])
 
     def _global_average_pool(self, layer, prefix, previous):
-        return lambda x: x.mean((2, 3))
+        return lambda x: x.mean((2, 3), dtype=self.dtype)
 
     def _batch_norm(self, layer, prefix, previous):
         scale, offset, mean, variance = (
@@ -291,7 +291,7 @@ class Torch(Adapter):
         torch, epsilon, fresh = self.torch, layer["epsilon"], 1 - layer["momentum"]
 
         def run(x):
-            x = x.to(self.dtype)
+            x = x.to(self.compute)  # statistics and scale stay float32, which torch mixes with bfloat16 pictures
             if not self.training:
                 return self.F.batch_norm(x, mean, variance, scale, offset, False, 0.0, epsilon)
             y, batch_mean, inverse = torch.native_batch_norm(x, scale, offset, None, None, True, 0.0, epsilon)
