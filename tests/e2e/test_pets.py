@@ -6,35 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from quintet.datasets.album import PARTS
-
-
-def draw(label: str, seed: int) -> Image.Image:
-    """Return a picture that a small net learns in seconds: a light disc or a dark square somewhere on a noisy ground."""
-    rng = np.random.default_rng(seed)
-    ground = rng.integers(60, 180, (9, 12, 3)).astype(np.uint8)
-    picture = Image.fromarray(ground).resize((96, 72), Image.Resampling.BICUBIC)
-    left, top = (int(v) for v in rng.integers(5, 30, 2))
-    pen, box = ImageDraw.Draw(picture), (left, top, left + 36, top + 36)
-    if label == "disc":
-        pen.ellipse(box, fill=(240, 240, 235))
-    else:
-        pen.rectangle(box, fill=(12, 10, 15))
-    return picture
+from quintet_systems.pets.drawn import draw, draw_folder
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """A folder of 400 photos of two labels, one of them broken, one there twice."""
-    place = tmp_path_factory.mktemp("data") / "shapes"
-    for number, label in enumerate(("disc", "square")):
-        (place / label).mkdir(parents=True)
-        for i in range(200):
-            draw(label, 1000 * number + i).save(place / label / f"{i}.jpg", quality=90)
+    place = draw_folder(tmp_path_factory.mktemp("data") / "shapes", 200)
     (place / "disc/0.jpg").write_bytes((place / "disc/0.jpg").read_bytes()[:300])
-    draw("square", 1003).resize((80, 60)).save(place / "square/again.png")
+    draw("square", 7).resize((80, 60)).save(place / "square/again.png")
     return place
 
 
@@ -73,14 +55,22 @@ def test_from_a_folder_of_photos_to_a_signed_bundle_that_is_as_good_as_it_says(q
         assert judged.code == 0, judged.err
         assert json.loads(judged.out)["same_data"]
 
-    strangers = tmp_path / "strangers"
-    for label in ("disc", "square"):
-        (strangers / label).mkdir(parents=True)
-        for i in range(10):
-            draw(label, 7000 + 50 * (label == "disc") + i).save(strangers / label / f"{i}.png")
+    strangers = draw_folder(tmp_path / "strangers", 10, first_seed=7000)
     judged = quintet("judge", str(bundle), "--data", str(strangers), "--json")
     assert json.loads(judged.out)["n"] == 20  # all of them: it learnt from none
     assert not json.loads(judged.out)["same_data"]
+
+
+@pytest.mark.timeout(900)
+def test_the_demo_goes_from_drawn_photos_to_a_signed_bundle_that_answers(quintet, tmp_path, monkeypatch):
+    monkeypatch.setenv("QUINTET_CONFIG", str(tmp_path / "config"))
+    said = quintet("demo", "pets", "--out", "demo")
+    assert said.code == 0, said.err
+    assert "Signed. Photos that it has never seen, with litert, int8:" in said.err
+    right = sum(f"{label}/{i}.jpg: {label} (" in said.err for label in ("disc", "square") for i in range(3))
+    assert right >= 4, said.err
+    assert quintet("bundle", "verify", "demo/pets/model/bundle", "--trust", "demo/pets/signing-key.pub").code == 0
+    assert quintet("demo", "pets", "--out", "demo").code == 0  # it goes on from what is there
 
 
 def test_the_larger_the_better_is_asked_with_paired_seeds(quintet, photos):

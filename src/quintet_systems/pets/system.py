@@ -66,9 +66,11 @@ class Pets:
     def complete_bundle(self, bundle: Path, prepared: Prepared) -> None:
         """Add nothing yet: what decides (temperature, reject rule) is fitted after the export."""
 
-    def demo(self, folder: Path, on_event: "OnEvent") -> Sequence[str]:  # noqa: ARG002
-        """Say how to begin: no photos come with Quintet, so there is nothing to show without any."""
-        return ("Pets needs labelled photos: quintet train pets --data FOLDER",)
+    def demo(self, folder: Path, on_event: "OnEvent") -> Sequence[str]:
+        """Train, export, sign and ask, on drawn photos; see quintet_systems.pets.demo."""
+        from quintet_systems.pets.demo import run_demo
+
+        return run_demo(folder, on_event)
 
     def commands(self) -> Any:
         """Return `quintet pets …`."""
