@@ -4,53 +4,30 @@ import json
 import os
 import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from signed_bundle import FILES, NET, VERSION, make_keys, make_signed
 
 from quintet.bundle import (
-    Bundle,
     PublicKey,
     copy_verified,
-    make_key,
     read_bundle,
     read_private_key,
     sign,
     signing,
     verify,
-    write_bundle,
 )
 from quintet.bundle.manifest import Manifest, ManifestEntry, make_manifest, parse
 from quintet.errors import BundleError, NotVerified, StoreError
-from quintet.layers import Dense
-from quintet.losses import SoftmaxCrossEntropy
-from quintet.network import Net
-from quintet.weights import initial_weights
-
-NET = Net(name="n", input_shape=(30,), layers=(Dense(units=100),), loss=SoftmaxCrossEntropy())
-VERSION = 1_700_000_000
-FILES = [
-    "bundle.json",
-    "card.md",
-    "exports/exports.json",
-    "exports/onnx-int8.onnx",
-    "network.json",
-    "weights.safetensors",
-]
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory) -> tuple[Path, Path]:
     """Return two private keys: the signer's, and a stranger's."""
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("ours", "theirs"):
-        make_key(folder / f"{name}.pem")
-    return folder / "ours.pem", folder / "theirs.pem"
+    return make_keys(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +38,7 @@ def public(keys) -> PublicKey:
 @pytest.fixture(scope="module")
 def signed(keys, tmp_path_factory) -> Path:
     """Return a signed bundle, which nobody changes."""
-    weights = initial_weights(NET, np.random.default_rng(0))
-    folder = tmp_path_factory.mktemp("signed") / "bundle"
-    write_bundle(folder, Bundle(net=NET, weights=weights, labels=["no", "yes"], card={"model_version": VERSION}))
-    (folder / "exports").mkdir()
-    (folder / "exports" / "onnx-int8.onnx").write_bytes(bytes(range(256)) * 8)
-    (folder / "exports" / "exports.json").write_text('{"exports": {}, "n": 10}')
-    sign(folder, keys[0])
-    return folder
+    return make_signed(tmp_path_factory.mktemp("signed") / "bundle", keys[0])
 
 
 @pytest.fixture
@@ -428,87 +398,3 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(folder, public
     assert "\n" not in str(error.value)
     assert not (tmp_path / "copied").exists()
     assert not (tmp_path / ".copied.partial").exists()
-
-
-DIES = """
-import os, sys
-from pathlib import Path
-from quintet.bundle import PublicKey, copy_verified, sign
-
-left = int(sys.argv[1])
-
-def deadly(real):
-    def call(*arguments, **named):
-        global left
-        if left == 0:
-            os._exit(9)  # as by a power cut: nothing is cleaned up
-        left -= 1
-        return real(*arguments, **named)
-    return call
-
-os.fsync = deadly(os.fsync)
-for name in ("replace", "rename", "mkdir", "unlink"):
-    setattr(Path, name, deadly(getattr(Path, name)))
-"""
-
-
-def die_after(steps: int, code: str, *arguments: str) -> bool:
-    """Run `code` in a process that ends at once after `steps` changes of the disk; tell whether it did."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run(
-        [sys.executable, "-c", DIES + code, str(steps), *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode in (0, 9), done.stderr
-    return done.returncode == 9
-
-
-def test_a_kill_while_another_signs_leaves_the_old_signature_or_the_new_one(folder, keys, public):
-    other = read_private_key(keys[1]).public
-    steps = 0
-    while die_after(steps, "sign(Path(sys.argv[2]), Path(sys.argv[3]))", str(folder), str(keys[1])):
-        assert verify(folder, [public, other])
-        steps += 1
-        assert steps < 50
-    assert steps >= 2
-    assert verify(folder, [other])
-
-
-def outcome(folder: Path, public: PublicKey) -> str:
-    try:
-        verify(folder, [public])
-    except NotVerified as found:
-        return f"{found.reason} {found.file}".strip()
-    return "verified"
-
-
-def test_a_kill_while_a_changed_bundle_is_signed_leaves_no_false_signature(signed, keys, public, tmp_path):
-    steps, outcomes = 0, []
-    while True:
-        folder = Path(shutil.copytree(signed, tmp_path / str(steps) / "bundle"))
-        (folder / "exports" / "exports.json").write_text('{"exports": {}, "n": 20}')
-        if not die_after(steps, "sign(Path(sys.argv[2]), Path(sys.argv[3]))", str(folder), str(keys[0])):
-            break
-        outcomes.append(outcome(folder, public))
-        sign(folder, keys[0])  # whatever was left, signing again makes it whole
-        assert verify(folder, [public])
-        steps += 1
-    assert list(dict.fromkeys(outcomes)) == ["tampered exports/exports.json", "unsigned", "verified"]  # old, none, new
-    assert verify(folder, [public])
-
-
-def test_a_kill_while_copying_leaves_a_whole_bundle_or_none(folder, public, tmp_path):
-    target = tmp_path / "board" / "new"
-    code = "copy_verified(Path(sys.argv[2]), Path(sys.argv[3]), [PublicKey(bytes.fromhex(sys.argv[4]))])"
-    steps = 0
-    while die_after(steps, code, str(folder), str(target), public.raw.hex()):
-        if target.exists():
-            assert verify(target, [public])
-            shutil.rmtree(target)
-        steps += 1
-    assert steps >= len(FILES) + 2
-    assert verify(target, [public])
-    assert [p.name for p in target.parent.iterdir()] == ["new"]  # what earlier kills left is gone
