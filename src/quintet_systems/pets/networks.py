@@ -85,7 +85,7 @@ class Rung:
 LADDER = (
     Rung(name="nano", filters=(8, 16, 32), blocks=(2, 2, 1), epochs=40),
     Rung(name="micro", filters=(16, 32, 64), blocks=(2, 2, 1), epochs=40),
-    Rung(name="small", filters=(24, 48, 120), blocks=(2, 2, 1), epochs=80),
+    Rung(name="small", filters=(24, 48, 120), blocks=(2, 2, 1), epochs=64),
     Rung(name="large", filters=(48, 96, 208), blocks=(2, 2, 1), epochs=50),
 )
 
