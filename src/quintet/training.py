@@ -21,6 +21,8 @@ from quintet.study import Study
 from quintet.system import Prepared, System, load_system
 from quintet_worker import wire
 
+DAY_S = 24 * 3600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
@@ -48,9 +50,16 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent, prepar
         raise StudyError(
             f"received {len(study.libraries)} libraries and {len(study.networks)} networks to train, expected one of each"
         )
-    # No claim of speed comes of this, so it does not wait for a quiet machine.
+    # No claim of speed comes of this: it does not wait for a quiet machine, and a slow one may take its time.
     prepared = prepared or system.prepare(study.data)
-    settings = {"save_weights": True, "parity": False, "repeats": 0, "max_load": 1.0, "data": prepared.name}
+    settings = {
+        "save_weights": True,
+        "parity": False,
+        "repeats": 0,
+        "max_load": 1.0,
+        "timeout_s": max(study.timeout_s, DAY_S),
+        "data": prepared.name,
+    }
     study = study.model_copy(update=settings)
     network, library = study.networks[0], study.libraries[0]
     recipe = system.recipe(network, prepared)
