@@ -1,6 +1,7 @@
 """Random changes of uint8 image batches, in numpy only: geometry, mirror, crop, light and colour, erased squares.
 
-Geometry is one inverse affine map per image with bilinear sampling, vectorised over the batch; pixels outside are zero.
+Geometry is one inverse affine map per image with bilinear sampling, vectorised over the batch; pixels outside are zero, or
+repeat the border: a photo with black corners is unlike any that comes later, and a network that learns on such is off on whole ones.
 Elastic displacement is a coarse grid of normals per image, made smooth by uniform cubic B-splines. The pixel walk is one
 gather from a zero-padded copy. A crop is a shift by whole pixels whose border is repeated, which costs far less.
 """
@@ -92,7 +93,8 @@ def distorted(x, settings, rng):
 
     settings: shift (pixels, uniform in +-shift, subpixel), rotation (degrees), scale
     (log-uniform in [1/(1+scale), 1+scale] per axis; one value for both axes when `aspect` is false), shear
-    (fraction), elastic (standard deviation of the displacement in pixels), knots (elastic grid per axis, >= 4).
+    (fraction), elastic (standard deviation of the displacement in pixels), knots (elastic grid per axis, >= 4), border
+    ("zero", the default, or "repeat": what pixels outside are).
     """
     count, height, width, channels = x.shape
     rows, columns, spline_r, spline_c = _geometry(height, width, int(settings.get("knots", 7)))
@@ -124,9 +126,10 @@ def distorted(x, settings, rng):
         bend = np.matmul(np.matmul(spline_r, bend), spline_c.T)
         at_r += bend[0]
         at_c += bend[1]
-    # One pixel of zeros around and clipped coordinates: outside reads zero, and no index needs a test.
-    np.clip(at_r, -1.0, height - 0.001, out=at_r)
-    np.clip(at_c, -1.0, width - 0.001, out=at_c)
+    # One pixel of zeros around and clipped coordinates: outside reads zero (or the border), and no index needs a test.
+    low, beyond = (0.0, 1.0) if settings.get("border") == "repeat" else (-1.0, 0.001)
+    np.clip(at_r, low, height - beyond, out=at_r)
+    np.clip(at_c, low, width - beyond, out=at_c)
     at_r += 1.0
     at_c += 1.0
     low_r, low_c = at_r.astype(np.int32), at_c.astype(np.int32)

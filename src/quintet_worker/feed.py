@@ -36,7 +36,10 @@ class Feed(object):
 
     def __init__(self, network, x, y, order, seed, augmentation):
         self.network, self.x, self.y, self.order, self.seed = network, x, y, order, seed
-        self.augmentation = augmentation
+        self.augmentation, self.last = augmentation, None
+        if augmentation and augmentation.get("at_the_end"):
+            self.last = augmentation["at_the_end"]
+            self.last_from = int(round((1 - self.last["share"]) * len(order)))
         self.pair = network["format"] == "quintet-adversarial"
         self.dropouts = [] if self.pair else list(dropout_layers(network["layers"]))
 
@@ -45,7 +48,7 @@ class Feed(object):
         index = self.order[first : first + count]
         x = self.x[index]
         if self.augmentation:
-            x = np.stack([augment(x[i], self.augmentation, self._rng(AUGMENT, first + i)) for i in range(count)])
+            x = np.stack([self._augmented(x[i], first + i) for i in range(count)])
         if self.pair:
             critic = self.network["critic_steps"]
             x = x.reshape((count, critic, -1) + x.shape[2:])
@@ -57,6 +60,11 @@ class Feed(object):
             rngs = [self._rng(DROPOUT + 16 * number, first + i) for i in range(count)]
             masks.append(np.stack([keep_mask(rng, layer["rate"], shape) for rng in rngs]))
         return x, y, masks
+
+    def _augmented(self, x, step):
+        """Change a batch; in the last share of the steps by the settings under "at_the_end", nearer to what comes later."""
+        late = self.last is not None and step >= self.last_from
+        return augment(x, self.last if late else self.augmentation, self._rng(AUGMENT, step))
 
     def _noise(self, first, count, shape):
         if self.network["generator_input"] != "noise":

@@ -1,8 +1,9 @@
 """The networks of the pets system, each with its training: the survey's two, and a ladder of small residual nets.
 
-The ladder's training is a first choice. What is known: `small` with mirror, crop and mild changes of light came to 92.6 % on the
-validation photos after 50 epochs of one seed, and had by then all but learnt the training photos by heart (a loss of 0.25, of
-which 0.20 is the smoothed labels' own); so augmentation and epochs were raised. That was not yet seen to its end.
+The ladder's training was chosen on the validation photos, by single seeds of `small`. Mirror, crop and mild changes of light came to
+92.6 % after 50 epochs, the training photos by then all but learnt by heart. Turns, sizes and shears with black corners came to 91 %
+after 64: the network knew changed training photos better (95 %) than the same photos unchanged (91 %), and four gentle epochs
+more brought 92.5 %. So corners repeat the border, and the last fifth of the steps sees photos that are hardly changed.
 
 Every network takes whole pictures squashed to its input; the first layer turns bytes into numbers so that the byte 120, near
 the mean of photos, is exactly zero: what "same" padding adds.
@@ -34,8 +35,9 @@ BYTES = Rescale(scale=1 / 255)
 CENTRED = Rescale(scale=1 / 64, offset=-120 / 64)
 RELU = Activation(kind="relu")
 NORM = BatchNorm(momentum=0.9, epsilon=1e-5)
-GEOMETRY = {"flip": 0.5, "shift": 5, "scale": 0.25, "rotation": 12, "shear": 0.1}
-AUGMENT = {**GEOMETRY, "contrast": 0.25, "brightness": 25, "tint": 10}
+GEOMETRY = {"flip": 0.5, "shift": 4, "scale": 0.2, "rotation": 10, "shear": 0.08, "border": "repeat"}
+GENTLE = {"flip": 0.5, "crop": 3, "contrast": 0.1, "brightness": 10}
+AUGMENT = {**GEOMETRY, "contrast": 0.25, "brightness": 20, "tint": 8, "erase": 12, "at_the_end": {"share": 0.2, **GENTLE}}
 
 
 def survey2_recipe(shape: Shape, classes: int) -> Recipe:
