@@ -1,7 +1,7 @@
 """Random changes of uint8 image batches, in numpy only: geometry, mirror, crop, light and colour, erased squares.
 
 Geometry is one inverse affine map per image with bilinear sampling, vectorised over the batch; pixels outside are zero, or
-repeat the border: a photo with black corners is unlike any that comes later, and a network that learns on such is off on whole ones.
+repeat the border, as a photo with black corners is unlike any that comes later.
 Elastic displacement is a coarse grid of normals per image, made smooth by uniform cubic B-splines. The pixel walk is one
 gather from a zero-padded copy. A crop is a shift by whole pixels whose border is repeated, which costs far less.
 """

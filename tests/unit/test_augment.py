@@ -80,3 +80,21 @@ def test_outside_the_picture_is_black() -> None:
     made = augment(white, {"shift": 40.0}, np.random.RandomState(5))
     assert made.min() == 0
     assert made.max() == 255
+
+
+def test_a_repeated_border_leaves_no_black_corner() -> None:
+    white = np.full((32, 28, 28, 1), 255, np.uint8)
+    settings = {"shift": 40.0, "rotation": 30, "scale": 0.5, "border": "repeat"}
+    assert augment(white, settings, np.random.RandomState(5)).min() == 255
+
+
+def test_a_repeated_border_repeats_the_nearest_pixel_and_leaves_the_inside_as_it_was() -> None:
+    x = images((6, 20, 24, 3))
+    outside = {"shift": 6.0}
+    black, repeated = (augment(x, s, np.random.RandomState(2)) for s in (outside, {**outside, "border": "repeat"}))
+    inside = (augment(np.full_like(x, 255), outside, np.random.RandomState(2)) == 255).all(-1, keepdims=True)
+    assert 0.5 < inside.mean() < 1
+    assert np.where(inside, black == repeated, True).all()
+    ramp = np.broadcast_to(np.arange(24, dtype=np.uint8)[:, None] * 10, x.shape)
+    made = augment(ramp, {**outside, "border": "repeat"}, np.random.RandomState(2)).astype(int)
+    assert (np.diff(made, axis=2) >= 0).all()  # a ramp to the right stays one: no dark edge in it

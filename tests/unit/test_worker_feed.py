@@ -125,3 +125,17 @@ def test_a_consumer_that_leaves_early_leaves_no_thread(monkeypatch):
     next(supply)
     supply.close()
     assert threading.active_count() == before
+
+
+def test_the_last_share_of_the_steps_is_augmented_by_its_own_settings():
+    settings = {"brightness": 60, "at_the_end": {"share": 1 / 3, "flip": 1.0}}
+    x, _, _ = make(augmentation=settings).batches(0, 9)
+    bright, _, _ = make(augmentation={"brightness": 60}).batches(0, 9)
+    assert (x[:6] == bright[:6]).all()
+    assert (x[6:] == X[ORDER[6:]][:, :, :, ::-1]).all()
+
+
+def test_the_last_share_begins_at_the_same_step_in_pieces_and_in_a_thread():
+    feed = make(augmentation={"brightness": 60, "at_the_end": {"share": 0.5, "flip": 0.5}})
+    whole = feed.batches(0, 9)[0]
+    assert (np.concatenate([piece[0] for piece in feed.ahead(PIECES)]) == whole).all()

@@ -1,9 +1,9 @@
 """The networks of the pets system, each with its training: the survey's two, and a ladder of small residual nets.
 
-The ladder's training was chosen on the validation photos, by single seeds of `small`. Mirror, crop and mild changes of light came to
-92.6 % after 50 epochs, the training photos by then all but learnt by heart. Turns, sizes and shears with black corners came to 91 %
-after 64: the network knew changed training photos better (95 %) than the same photos unchanged (91 %), and four gentle epochs
-more brought 92.5 %. So corners repeat the border, and the last fifth of the steps sees photos that are hardly changed.
+The ladder's training was chosen on the validation photos, by single seeds of `small`. Mirror, crop and mild changes of light
+came to 92.6 % after 50 epochs, the training photos by then all but learnt by heart. Turns, sizes and shears with black corners
+came to 91 % after 64: the network knew changed training photos better (95 %) than the same photos unchanged (91 %), and four
+gentle epochs more brought 92.5 %. So corners repeat the border, and the last fifth of the steps sees photos hardly changed.
 
 Every network takes whole pictures squashed to its input; the first layer turns bytes into numbers so that the byte 120, near
 the mean of photos, is exactly zero: what "same" padding adds.
