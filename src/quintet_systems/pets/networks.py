@@ -37,7 +37,14 @@ RELU = Activation(kind="relu")
 NORM = BatchNorm(momentum=0.9, epsilon=1e-5)
 GEOMETRY = {"flip": 0.5, "shift": 4, "scale": 0.2, "rotation": 10, "shear": 0.08, "border": "repeat"}
 GENTLE = {"flip": 0.5, "crop": 3, "contrast": 0.1, "brightness": 10}
-AUGMENT = {**GEOMETRY, "contrast": 0.25, "brightness": 20, "tint": 8, "erase": 12, "at_the_end": {"share": 0.2, **GENTLE}}
+AUGMENT = {
+    **GEOMETRY,
+    "contrast": 0.25,
+    "brightness": 20,
+    "tint": 8,
+    "erase": 12,
+    "at_the_end": {"share": 0.2, **GENTLE},
+}
 
 
 def survey2_recipe(shape: Shape, classes: int) -> Recipe:
