@@ -1,0 +1,390 @@
+"""`quintet faces detect|embed|verify|identify|lfw`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quintet.cli.show import AsJson, print_json, progress, talk
+
+if TYPE_CHECKING:
+    from quintet.statistics import Interval
+    from quintet_systems.faces.data.gallery import Gallery
+    from quintet_systems.faces.engine.pipeline import Engine, Seen
+
+app = typer.Typer(help="Faces: find, compare, identify; and measure how well.", no_args_is_help=True)
+
+WithDetector = Annotated[str, typer.Option(help="yunet; auto: the best at hand.")]
+WithEmbedder = Annotated[str, typer.Option(help="mobilefacenet, sface, or an ONNX file; auto: the best at hand.")]
+WithModels = Annotated[Path | None, typer.Option(help="The folder that has face-models; default: QUINTET_DATA.")]
+SAME = 0.4  # cosine
+
+
+@app.callback()
+def group() -> None:
+    """Faces: find, compare, identify; and measure how well."""
+
+
+@app.command()
+def detect(
+    source: Annotated[Path, typer.Argument(help="A picture, or a folder of them.")],
+    detector: WithDetector = "auto",
+    models: WithModels = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for copies with boxes drawn.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Find faces: box, score, five landmarks. Exit code 1 where a picture has none, or could not be read."""
+    from quintet_systems.faces.drawing import draw
+    from quintet_systems.faces.engine.opening import open_detector
+
+    finds, card = open_detector(detector, models)
+    talk().print(_using(card))
+    records = []
+    for name, picture, reason in _pictures(source):
+        found = [] if picture is None else list(finds(picture))
+        record: dict[str, Any] = {"file": name, "faces": [one.to_json() for one in found]}
+        if picture is None:
+            record["error"] = reason
+        elif out:
+            record["drawn"] = str(draw(picture, found, out / f"{Path(name).stem}.png"))
+        records.append(record)
+        talk().print(f"{name}: {reason or _count(len(found))}", soft_wrap=True)
+    if json:
+        print_json({"detector": card, "pictures": records})
+    raise typer.Exit(0 if all(one["faces"] for one in records) else 1)
+
+
+@app.command()
+def verify(
+    first: Annotated[Path, typer.Argument(help="A picture.")],
+    second: Annotated[Path, typer.Argument(help="Another.")],
+    detector: WithDetector = "auto",
+    embedder: WithEmbedder = "auto",
+    models: WithModels = None,
+    threshold: Annotated[float, typer.Option(help="The least cosine of one person.")] = SAME,
+    json: AsJson = False,
+) -> None:
+    """Say whether two pictures show one person, by the largest face of each. Exit code 1: they do not, or a face is missing."""
+    engine, cards = _open(detector, embedder, models)
+    seen = [_largest(engine, file) for file in (first, second)]
+    missing = [str(file) for file, one in zip((first, second), seen, strict=True) if not one.faces]
+    if missing:
+        talk().print(f"no face was found in {' nor in '.join(missing)}: nothing can be compared")
+        if json:
+            print_json({"engine": cards, "same": None, "cosine": None, "no_face_in": missing})
+        raise typer.Exit(1)
+    a, b = (one.faces[0] for one in seen)
+    cosine = float(a.embedding @ b.embedding)
+    same = cosine >= threshold
+    if json:
+        print_json(
+            {
+                "engine": cards,
+                "same": same,
+                "cosine": cosine,
+                "threshold": threshold,
+                "quality": [list(one.quality.reasons) for one in (a, b)],
+            }
+        )
+    word = "one person" if same else "two people"
+    talk().print(
+        f"{word}: cosine {cosine:.3f}, threshold {threshold:g}{_doubts((a.quality.reasons, b.quality.reasons))}"
+    )
+    raise typer.Exit(0 if same else 1)
+
+
+@app.command()
+def identify(
+    source: Annotated[Path, typer.Argument(help="A picture, or a folder of them.")],
+    gallery: Annotated[Path, typer.Option(help="A folder with a folder of pictures for each person.")],
+    detector: WithDetector = "auto",
+    embedder: WithEmbedder = "auto",
+    models: WithModels = None,
+    threshold: Annotated[float, typer.Option(help="The least cosine of one person; below it: unknown.")] = SAME,
+    json: AsJson = False,
+) -> None:
+    """Say who is in pictures, of the people of a gallery. Exit code 1 where somebody is unknown or no face was found."""
+    import numpy as np
+
+    from quintet.errors import DataError
+    from quintet_systems.faces.data.gallery import folder
+    from quintet_systems.faces.protocols.identification import templates
+
+    engine, cards = _open(detector, embedder, models)
+    known = folder(gallery)
+    _say_faults(known)
+    faces = [engine(picture, most=1).faces for picture in known.pictures]
+    found = np.array([bool(one) for one in faces])
+    for name in np.array(known.names)[~found]:
+        talk().print(f"no face was found in {name}: it is left out of the gallery")
+    if not found.any():
+        raise DataError(f"received {gallery}, in whose pictures no face was found, expected faces; use other pictures")
+    embeddings = np.stack([one[0].embedding for one in faces if one])
+    enrolled, people = templates(embeddings, known.people[found])
+    records = []
+    for name, picture, reason in _pictures(source):
+        answers = []
+        for face in engine(picture).faces if picture is not None else ():
+            scores = enrolled @ face.embedding
+            best = int(scores.argmax())
+            person = str(people[best]) if scores[best] >= threshold else None
+            answers.append(
+                {
+                    **face.detection.to_json(),
+                    "person": person,
+                    "cosine": float(scores[best]),
+                    "nearest": str(people[best]),
+                }
+            )
+        records.append({"file": name, "faces": answers, **({"error": reason} if picture is None else {})})
+        said = ", ".join(f"{a['person'] or 'unknown'} ({a['cosine']:.3f})" for a in answers)
+        talk().print(f"{name}: {reason or said or 'no face'}", soft_wrap=True)
+    if json:
+        print_json({"engine": cards, "gallery": sorted(map(str, people)), "threshold": threshold, "pictures": records})
+    sure = all(one["faces"] and all(face["person"] for face in one["faces"]) for one in records)
+    raise typer.Exit(0 if sure else 1)
+
+
+@app.command()
+def embed(
+    source: Annotated[Path, typer.Argument(help="A picture, or a folder of them.")],
+    out: Annotated[Path, typer.Option(help="The .npz to write: embeddings, files, boxes.")],
+    detector: WithDetector = "auto",
+    embedder: WithEmbedder = "auto",
+    models: WithModels = None,
+    json: AsJson = False,
+) -> None:
+    """Write the embedding of every face. Exit code 1 where no face was found at all."""
+    import io
+
+    import numpy as np
+
+    from quintet.job import write_whole
+
+    engine, cards = _open(detector, embedder, models)
+    rows: list[tuple[str, Any]] = []
+    for name, picture, reason in _pictures(source):
+        faces = engine(picture).faces if picture is not None else ()
+        rows += [(name, face) for face in faces]
+        talk().print(f"{name}: {reason or _count(len(faces))}", soft_wrap=True)
+    if rows:
+        stream = io.BytesIO()
+        np.savez(
+            stream,
+            embeddings=np.stack([face.embedding for _, face in rows]),
+            files=np.array([name for name, _ in rows]),
+            boxes=np.array([face.detection.box for _, face in rows], np.float32),
+        )
+        write_whole(out, stream.getvalue())
+    if json:
+        print_json({"engine": cards, "faces": len(rows), "out": str(out) if rows else None})
+    raise typer.Exit(0 if rows else 1)
+
+
+@app.command()
+def lfw(
+    data: Annotated[Path | None, typer.Option(help="The folder that has lfw; default: QUINTET_DATA.")] = None,
+    detector: WithDetector = "auto",
+    embedder: WithEmbedder = "auto",
+    json: AsJson = False,
+) -> None:
+    """Measure the engine by LFW's View 2, end to end: a face that is not found is an error."""
+    from dataclasses import asdict
+
+    from quintet.schedule import Event
+    from quintet_systems.faces.protocols.lfw import run_view2
+
+    engine, cards = _open(detector, embedder, data)
+    with progress() as on_event:
+        result = run_view2(
+            engine, data, lambda done, total: on_event(Event(phase="faces", done=done, total=total, text=""))
+        )
+    if json:
+        print_json({"engine": cards, **asdict(result)})
+    bounds = result.interval
+    span = f", 95 % interval {100 * bounds.low:.2f} to {100 * bounds.high:.2f}" if bounds.low and bounds.high else ""
+    talk().print(
+        f"LFW View 2, ten folds, {result.n_pairs:,} pairs: {100 * result.mean:.2f} % ± {100 * result.standard_error:.2f}"
+        f" (standard error){span}; {result.not_compared} pairs with a face that was not found, counted as errors where they"
+        " show one person"
+    )
+
+
+@app.command()
+def measure(
+    source: Annotated[str, typer.Argument(help="att, yale, or a folder with a folder of pictures for each person.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The folder that has faces, face-models; default: QUINTET_DATA.")
+    ] = None,
+    detector: WithDetector = "auto",
+    embedder: WithEmbedder = "auto",
+    json: AsJson = False,
+) -> None:
+    """Measure the engine on named faces: error rates, identification, open and closed, in the terms of ISO/IEC 19795-1."""
+    from dataclasses import asdict
+
+    from quintet.schedule import Event
+    from quintet_systems.faces.comparison.crops import aligned
+    from quintet_systems.faces.data.gallery import named
+    from quintet_systems.faces.protocols.lfw import embed_found
+    from quintet_systems.faces.protocols.measuring import measure_set
+
+    engine, cards = _open(detector, embedder, data)
+    pictures = named(source, data)
+    _say_faults(pictures)
+    with progress() as on_event:
+        faces = aligned(
+            pictures,
+            engine.detector,
+            on_picture=lambda done, total: on_event(Event(phase="faces", done=done, total=total, text="")),
+        )
+        result = measure_set(embed_found(engine.embedder, faces.crops, faces.found), faces.people, faces.found)
+    if json:
+        print_json({"engine": cards, **asdict(result)})
+        return
+    talk().print(
+        f"{result.pictures:,} pictures of {result.people:,} people; in {100 * result.fta:.1f} % no face was found"
+    )
+    talk().print(f"equal error rate {_share(result.eer, result.eer_interval)}")
+    for rate, point in result.points.items():
+        talk().print(
+            f"at a false match rate of {rate}: threshold {point.threshold:.3f}, false non-match rate"
+            f" {_share(point.fnmr, point.fnmr_interval)}, n {point.n_mated:,} mated, {point.n_impostor:,} impostor"
+        )
+    if result.cmc and result.rank1_interval:
+        talk().print(f"closed set, one picture enrolled: rank 1 {_share(result.cmc[0], result.rank1_interval)}")
+    for rate, point in result.open_set.items():
+        talk().print(
+            f"open set, {rate} of strangers taken for someone: {_share(point.tpir, point.tpir_interval)} of the enrolled found,"
+            f" n {point.n_mated:,} and {point.n_strangers:,} strangers"
+        )
+    for reason in result.refused:
+        talk().print(f"not measured: {reason}", soft_wrap=True)
+
+
+@app.command()
+def compare(
+    data: Annotated[
+        Path | None, typer.Option(help="The folder that has faces, lfw, face-models; default: QUINTET_DATA.")
+    ] = None,
+    sets: Annotated[str, typer.Option(help="att, yale, lfw, or folders of faces; with commas.")] = "att,yale,lfw",
+    conditions: Annotated[str, typer.Option(help="Conditions, with commas; default: all.")] = "",
+    detector: WithDetector = "auto",
+    embedders: Annotated[str, typer.Option(help="Learned methods, with commas; auto: all at hand.")] = "auto",
+    splits: Annotated[int, typer.Option(help="Random splits of a gallery.", min=1)] = 10,
+    pairs: Annotated[int, typer.Option(help="LFW's pairs of each fold, of 600.", min=20, max=600)] = 100,
+    out: Annotated[Path, typer.Option(help="The folder of the report.")] = Path("quintet-results/faces"),
+    json: AsJson = False,
+) -> None:
+    """Which features hold under which condition? Learned and hand-crafted ones, on the same aligned faces."""
+    from dataclasses import asdict
+
+    from quintet.cli.parity import split
+    from quintet.errors import DataError, nearest
+    from quintet.schedule import Event
+    from quintet_systems.faces.comparison.methods import handcrafted, learned
+    from quintet_systems.faces.comparison.report import write_report
+    from quintet_systems.faces.comparison.study import compare_faces
+    from quintet_systems.faces.conditions import CONDITIONS
+    from quintet_systems.faces.engine.opening import embedders_at_hand, open_detector, open_embedder
+
+    chosen = split(conditions) or list(CONDITIONS)
+    unknown = [one for one in chosen if one not in CONDITIONS]
+    if unknown:
+        raise DataError(f'received condition "{unknown[0]}", {nearest(unknown[0], CONDITIONS)}')
+    finds, card = open_detector(detector, data)
+    names = embedders_at_hand(data) if embedders == "auto" else split(embedders)
+    methods = [learned(open_embedder(name, data)) for name in names] + handcrafted()
+    for one in (card, *(m.card for m in methods if m.kind == "learned")):
+        talk().print(_using(one))
+    with progress() as on_event:
+        result = compare_faces(
+            finds,
+            card,
+            methods,
+            data,
+            sets=split(sets),
+            conditions=chosen,
+            splits=splits,
+            pairs_per_fold=pairs,
+            on_step=lambda phase, done, total: on_event(Event(phase=phase, done=done, total=total, text="")),  # type: ignore[arg-type]
+        )
+    written = write_report(result, out)
+    if json:
+        print_json({**asdict(result), "report": [str(file) for file in written]})
+        return
+    for sentence in result.claims:
+        talk().print(sentence)
+    talk().print(f"Tables, plots and every pair: {written[0]}")
+
+
+def _open(detector: str, embedder: str, models: Path | None) -> "tuple[Engine, Mapping[str, Any]]":
+    from quintet_systems.faces.engine.opening import open_engine
+
+    engine, cards = open_engine(detector, embedder, models)
+    for card in cards.values():
+        talk().print(_using(card))
+    return engine, cards
+
+
+def _say_faults(pictures: "Gallery") -> None:
+    for one, other in pictures.twins:
+        talk().print(f"the same picture under two names: {one}, {other}", soft_wrap=True)
+    for name, why in pictures.broken:
+        talk().print(f"set aside: {name}: {why}", soft_wrap=True)
+
+
+def _share(value: float, bounds: "Interval") -> str:
+    if bounds.low is None or bounds.high is None:
+        return f"{100 * value:.2f} %"
+    return f"{100 * value:.2f} % (95 %: {100 * bounds.low:.2f} to {100 * bounds.high:.2f})"
+
+
+def _using(card: Mapping[str, Any]) -> str:
+    trained = f"; trained on {card['trained_on']}" if card.get("trained_on") else ""
+    return f"using {card['name']}, licence: {card['licence']}{trained}"
+
+
+def _pictures(source: Path) -> "Iterator[tuple[str, Any, str]]":
+    """Yield (name, picture or None, why it could not be read)."""
+    from quintet.errors import DataError
+    from quintet.images import SUFFIXES, read_image
+
+    if not source.exists():
+        raise DataError(f"received {source}, which is not there, expected a picture or a folder of pictures")
+    inside = source.is_dir()
+    files = sorted(f for f in source.rglob("*") if f.suffix.lower() in SUFFIXES) if inside else [source]
+    if not files:
+        raise DataError(f"received {source}, a folder without pictures, expected {', '.join(SUFFIXES)}")
+    for file in files:
+        try:
+            yield str(file), read_image(file), ""
+        except DataError as error:
+            if not inside:
+                raise
+            yield str(file), None, str(error)
+
+
+def _largest(engine: "Engine", file: Path) -> "Seen":
+    """Return what the engine saw, the largest face first."""
+    from dataclasses import replace
+
+    from quintet.images import read_image
+
+    seen = engine(read_image(file))
+    faces = sorted(seen.faces, key=lambda f: -f.detection.box[2] * f.detection.box[3])
+    if len(faces) > 1:
+        talk().print(f"{file}: {len(faces)} faces; the largest is taken")
+    return replace(seen, faces=tuple(faces))
+
+
+def _count(n: int) -> str:
+    return "no face" if n == 0 else "1 face" if n == 1 else f"{n} faces"
+
+
+def _doubts(reasons: tuple[tuple[str, ...], ...]) -> str:
+    said = [
+        f"the {which} face is {', '.join(why)}" for which, why in zip(("first", "second"), reasons, strict=True) if why
+    ]
+    return f"; take care: {'; '.join(said)}" if said else ""

@@ -1,0 +1,171 @@
+"""Every method under every condition: who is it (AT&T, Extended Yale B, own folders), are they the same (LFW).
+
+What varies by chance, and so what intervals are over, is people: in a gallery each person's share of right answers is one
+value, in LFW each fold's accuracy is, whose people are in no other fold. Methods are compared on the same values, pair by pair.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from quintet_systems.faces.comparison.crops import Crops
+from quintet_systems.faces.comparison.methods import Method
+from quintet_systems.faces.conditions import CONDITIONS
+from quintet_systems.faces.data.lfw import Pair
+from quintet_systems.faces.protocols.identification import ranks, templates
+from quintet_systems.faces.protocols.lfw import embed_found
+from quintet_systems.faces.protocols.pairs import best_threshold
+from quintet_systems.faces.protocols.rates import NOT_COMPARED
+
+LEVELS = range(1, 6)
+UNCHANGED = "unchanged"
+Key = tuple[str, str, int]  # method, condition, level
+Values = dict[Key, np.ndarray]
+OnStep = Callable[[int, int], None]
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def grid(conditions: Sequence[str] = tuple(CONDITIONS)) -> list[tuple[str, int]]:
+    """Return (condition, level) of every cell, the unchanged first."""
+    return [(UNCHANGED, 0), *((name, level) for name in conditions for level in LEVELS)]
+
+
+def random_splits(people: np.ndarray, enrolled: int, count: int, seed: int = 1) -> list[Split]:
+    """Return `count` random splits (gallery, searches) with `enrolled` pictures of each person in the gallery.
+
+    People with no more pictures than that keep one for searching; those with a single picture are left out.
+    """
+    splits = []
+    for i in range(count):
+        rng = np.random.default_rng([seed, i])
+        gallery, searches = [], []
+        for one in np.unique(people):
+            own = rng.permutation(np.flatnonzero(people == one))
+            if len(own) < 2:
+                continue
+            cut = min(enrolled, len(own) - 1)
+            gallery.append(own[:cut])
+            searches.append(own[cut:])
+        splits.append((np.sort(np.concatenate(gallery)), np.sort(np.concatenate(searches))))
+    return splits
+
+
+def identify(
+    faces: Crops,
+    splits: Sequence[Split],
+    methods: Sequence[Method],
+    cells: Sequence[tuple[str, int]],
+    on_step: OnStep = lambda *_: None,
+) -> Values:
+    """Return, for each method and cell, each person's share of searches that find them at the first place `(persons,)`.
+
+    Only the searches are changed, never what is enrolled. A face that was not found is a miss.
+    """
+    fitted = [(method, *_enrol(faces, gallery, method), searches) for method in methods for gallery, searches in splits]
+    hits: Values = {}
+    for step, (condition, level) in enumerate(cells):
+        # A draw of the change for each split, so that chance in the change is averaged as well as chance in the split.
+        changed = [_changed(faces.crops, condition, level, seed) for seed in range(_draws(condition, level))]
+        shared: dict[tuple[str, int], np.ndarray] = {}
+        shares: dict[str, list[np.ndarray]] = {method.name: [] for method in methods}
+        for place, (method, embedder, enrolled, gallery, searches) in enumerate(fitted):
+            draw = place % len(splits) % len(changed)
+            if method.fits:
+                found = embed_found(embedder, changed[draw][searches], faces.found[searches])
+            else:
+                if (method.name, draw) not in shared:
+                    shared[method.name, draw] = embed_found(embedder, changed[draw], faces.found)
+                found = shared[method.name, draw][searches]
+            scores = np.where(faces.found[searches, None], found @ enrolled.T, NOT_COMPARED)
+            right = (ranks(scores, gallery, faces.people[searches]) == 1) & faces.found[searches]
+            shares[method.name].append(_by_person(right, faces.people[searches]))
+        hits |= {(name, condition, level): np.mean(values, axis=0) for name, values in shares.items()}
+        on_step(step + 1, len(cells))
+    return hits
+
+
+def verify_pairs(
+    pairs: Sequence[Pair],
+    faces: Mapping[str, tuple[np.ndarray, bool]],
+    training: Crops,
+    methods: Sequence[Method],
+    cells: Sequence[tuple[str, int]],
+    on_step: OnStep = lambda *_: None,
+) -> Values:
+    """Return, for each method and cell, each fold's accuracy `(folds,)`.
+
+    The second picture of each pair is changed. The threshold is that of the other folds' unchanged pairs: nobody at a door
+    knows beforehand what light will come. A method that learns is fitted for each fold on the people who are not in it.
+    """
+    folds = sorted({pair.fold for pair in pairs})
+    first, second = (np.stack([faces[getattr(pair, side)][0] for pair in pairs]) for side in ("first", "second"))
+    found = np.array([faces[pair.first][1] and faces[pair.second][1] for pair in pairs])
+    same, fold_of = np.array([pair.same for pair in pairs]), np.array([pair.fold for pair in pairs])
+    accuracies: Values = {}
+    embedders = {method.name: list(_by_fold(method, pairs, training, folds)) for method in methods}
+    thresholds: dict[str, list[float]] = {}
+    for step, (condition, level) in enumerate(cells):
+        changed = _changed(second, condition, level, seed=0)
+        for method in methods:
+            values = []
+            shared = None
+            for at, (fold, embedder) in enumerate(zip(folds, embedders[method.name], strict=True)):
+                if method.fits or shared is None:
+                    shared = _scores(embedder, first, changed, found)
+                if condition == UNCHANGED:
+                    others = fold_of != fold
+                    thresholds.setdefault(method.name, []).append(best_threshold(shared[others], same[others]))
+                tested = fold_of == fold
+                values.append(float(((shared[tested] >= thresholds[method.name][at]) == same[tested]).mean()))
+            accuracies[method.name, condition, level] = np.array(values)
+        on_step(step + 1, len(cells))
+    return accuracies
+
+
+def outside(pairs: Sequence[Pair], fold: int, people: np.ndarray) -> np.ndarray:
+    """Return which of `people` are in no pair of `fold`: those that a method tested on it may learn from."""
+    tested = {one for pair in pairs if pair.fold == fold for one in pair.people()}
+    return np.array([one not in tested for one in people])
+
+
+def some_of_each_fold(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """Return `count` pairs of each fold, half of one person and half of two, the first of the file."""
+    chosen = []
+    for fold in sorted({pair.fold for pair in pairs}):
+        for same in (True, False):
+            chosen += [pair for pair in pairs if pair.fold == fold and pair.same == same][: count // 2]
+    return chosen
+
+
+def _enrol(faces: Crops, gallery: np.ndarray, method: Method) -> tuple:
+    kept = gallery[faces.found[gallery]]
+    embedder = method.fit(faces.crops[kept], faces.people[kept])
+    enrolled, people = templates(embedder(faces.crops[kept]), faces.people[kept])
+    return embedder, enrolled, people
+
+
+def _by_fold(method: Method, pairs: Sequence[Pair], training: Crops, folds: Sequence[int]) -> Iterator:
+    if not method.fits:
+        made = method.fit(training.crops[:0], training.people[:0])
+        yield from [made] * len(folds)
+        return
+    for fold in folds:
+        kept = outside(pairs, fold, training.people) & training.found
+        yield method.fit(training.crops[kept], training.people[kept])
+
+
+def _scores(embedder: Callable, first: np.ndarray, second: np.ndarray, found: np.ndarray) -> np.ndarray:
+    a, b = embed_found(embedder, first, found), embed_found(embedder, second, found)
+    return np.where(found, np.einsum("nf,nf->n", a, b), NOT_COMPARED)
+
+
+def _changed(crops: np.ndarray, condition: str, level: int, seed: int) -> np.ndarray:
+    return crops if condition == UNCHANGED else CONDITIONS[condition](crops, level, seed)
+
+
+def _draws(condition: str, level: int) -> int:
+    return 1 if condition == UNCHANGED or level == 0 else 2
+
+
+def _by_person(right: np.ndarray, people: np.ndarray) -> np.ndarray:
+    return np.array([right[people == one].mean() for one in np.unique(people)])
