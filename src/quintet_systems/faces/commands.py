@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Faces: find, compare, identify; and measure how well.", no_args_is_help=True)
 
-WithDetector = Annotated[str, typer.Option(help="yunet; auto: the best at hand.")]
-WithEmbedder = Annotated[str, typer.Option(help="mobilefacenet, sface, or an ONNX file; auto: the best at hand.")]
+WithDetector = Annotated[str, typer.Option(help="yunet, cascade or hog; auto: the best at hand.")]
+WithEmbedder = Annotated[
+    str, typer.Option(help="mobilefacenet, sface, quintet, or an ONNX file; auto: the best at hand.")
+]
 WithModels = Annotated[Path | None, typer.Option(help="The folder that has face-models; default: QUINTET_DATA.")]
 SAME = 0.4  # cosine
 
@@ -263,6 +265,36 @@ def measure(
         talk().print(f"not measured: {reason}", soft_wrap=True)
 
 
+@app.command("train-detectors")
+def train_detectors(
+    data: Annotated[
+        Path | None, typer.Option(help="The folder that has lfw, negatives, face-models; default: QUINTET_DATA.")
+    ] = None,
+    library: Annotated[str, typer.Option(help="The library that trains the cascade's nets.")] = "torch",
+    out: Annotated[
+        Path | None, typer.Option(help="The folder; default: the parts that Quintet carries are replaced.")
+    ] = None,
+    work: Annotated[Path, typer.Option(help="The folder for the jobs.")] = Path("quintet-models/faces-detectors"),
+    json: AsJson = False,
+) -> None:
+    """Train the HOG detector and the cascade, and measure them on people and scenes that they have not seen."""
+    from dataclasses import asdict
+
+    from quintet_systems.faces import defaults
+    from quintet_systems.faces.training.detectors import train_detectors as train
+
+    found = train(
+        data, work, library, out or defaults.FOLDER, on_stage=lambda stage: talk().print(f"training: {stage}")
+    )
+    if json:
+        print_json({name: asdict(one) for name, one in found.items()})
+    for name, one in found.items():
+        talk().print(
+            f"{name}: {100 * one.recall:.2f} % of {one.n_faces:,} faces, {one.false_alarms:.3f} false alarms a scene"
+            f" ({one.n_scenes} scenes), {one.p50_ms:.1f} ms a picture"
+        )
+
+
 @app.command()
 def compare(
     data: Annotated[
@@ -287,14 +319,14 @@ def compare(
     from quintet_systems.faces.comparison.report import write_report
     from quintet_systems.faces.comparison.study import compare_faces
     from quintet_systems.faces.conditions import CONDITIONS
-    from quintet_systems.faces.engine.opening import embedders_at_hand, open_detector, open_embedder
+    from quintet_systems.faces.engine.opening import EMBEDDERS, at_hand, open_detector, open_embedder
 
     chosen = split(conditions) or list(CONDITIONS)
     unknown = [one for one in chosen if one not in CONDITIONS]
     if unknown:
         raise DataError(f'received condition "{unknown[0]}", {nearest(unknown[0], CONDITIONS)}')
     finds, card = open_detector(detector, data)
-    names = embedders_at_hand(data) if embedders == "auto" else split(embedders)
+    names = at_hand(EMBEDDERS, data) if embedders == "auto" else split(embedders)
     methods = [learned(open_embedder(name, data)) for name in names] + handcrafted()
     for one in (card, *(m.card for m in methods if m.kind == "learned")):
         talk().print(_using(one))

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from quintet.errors import DataError, nearest
+from quintet_systems.faces import defaults
 from quintet_systems.faces.catalogue import MODELS, model
 from quintet_systems.faces.engine.onnx_embedder import OnnxEmbedder
 from quintet_systems.faces.engine.parts import Detector, Embedder
 from quintet_systems.faces.engine.pipeline import Engine
 from quintet_systems.faces.engine.yunet import YuNet
 
-DETECTORS = ("yunet",)
-EMBEDDERS = ("mobilefacenet", "sface")
+DETECTORS = ("yunet", "cascade", "hog")  # in the order in which "auto" takes them
+EMBEDDERS = ("mobilefacenet", "sface", "quintet")
+CARRIED = {"cascade": "cascade", "hog": "hog", "quintet": "embedder"}
+OWN_FILE = {"licence": "unknown to Quintet", "source": "the user's own file"}
 
 
 def open_engine(
@@ -34,42 +37,50 @@ def open_engine(
 
 def open_detector(name: str = "auto", data: Path | None = None) -> tuple[Detector, Mapping[str, Any]]:
     """Return the detector called `name` with its card; see open_engine."""
-    chosen = _first_at_hand(DETECTORS, data) if name == "auto" else name
+    chosen = at_hand(DETECTORS, data)[0] if name == "auto" else name
     if chosen not in DETECTORS:
         raise DataError(f'received detector "{chosen}", {nearest(chosen, DETECTORS)}')
+    if chosen == "hog":
+        return defaults.open_hog(), defaults.card("hog")
+    if chosen == "cascade":
+        return defaults.open_cascade(), defaults.card("cascade")
     known = model(chosen)
     return YuNet(known.path(data)), known.card()
 
 
 def open_embedder(name: str = "auto", data: Path | None = None, threads: int = 1) -> Embedder:
     """Return the embedder called `name`, or that of an ONNX file; see open_engine."""
-    chosen = _first_at_hand(EMBEDDERS, data) if name == "auto" else name
+    chosen = at_hand(EMBEDDERS, data)[0] if name == "auto" else name
     if chosen.endswith(".onnx"):
-        card = {
-            "name": Path(chosen).stem,
-            "file": chosen,
-            "licence": "unknown to Quintet",
-            "source": "the user's own file",
-        }
-        return OnnxEmbedder(
-            Path(chosen), name=Path(chosen).stem, mean=(127.5,) * 3, deviation=(127.5,) * 3, threads=threads, card=card
-        )
+        own = Path(chosen)
+        card = {"name": own.stem, "file": chosen, **OWN_FILE}
+        grey = (127.5,) * 3
+        return OnnxEmbedder(own, name=own.stem, mean=grey, deviation=grey, threads=threads, card=card)
     if chosen not in EMBEDDERS:
         raise DataError(f'received embedder "{chosen}", {nearest(chosen, EMBEDDERS)}, or the path of an ONNX file')
+    if chosen == "quintet":
+        return defaults.open_embedder()
     known = model(chosen)
     return OnnxEmbedder(known.path(data), name=chosen, threads=threads, card=known.card(), **known.settings)
 
 
-def embedders_at_hand(data: Path | None = None) -> list[str]:
-    """Return the names of the embedders whose files are at hand."""
-    return [name for name in EMBEDDERS if _at_hand(name, data)]
+def at_hand(names: tuple[str, ...], data: Path | None = None) -> list[str]:
+    """Return those of the parts `names` whose files are at hand.
+
+    Raises:
+        DataError: none is.
+    """
+    found = [name for name in names if _is_at_hand(name, data)]
+    if not found:
+        raise DataError(
+            f"received no {' and no '.join(names)}, expected one of them; set QUINTET_DATA to a folder that has it"
+        )
+    return found
 
 
-def _first_at_hand(names: tuple[str, ...], data: Path | None) -> str:
-    return next((name for name in names if _at_hand(name, data)), names[0])
-
-
-def _at_hand(name: str, data: Path | None) -> bool:
+def _is_at_hand(name: str, data: Path | None) -> bool:
+    if name in CARRIED:
+        return CARRIED[name] in defaults.carried()
     try:
         MODELS[name].path(data)
     except DataError:
