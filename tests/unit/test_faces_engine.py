@@ -145,7 +145,8 @@ def test_the_central_face_is_the_person_named():
 def untrained() -> dict[str, Bundle]:
     rng = np.random.default_rng(0)
     return {
-        n: Bundle(net=net, weights=initial_weights(net, rng, "he"), labels=(), card={}) for n, net in cascade_nets().items()
+        n: Bundle(net=net, weights=initial_weights(net, rng, "he"), labels=(), card={})
+        for n, net in cascade_nets().items()
     }
 
 

@@ -20,6 +20,7 @@ from quintet_systems.faces.engine.parts import Detector
 from quintet_systems.faces.engine.pipeline import central
 from quintet_systems.faces.engine.yunet import YuNet
 from quintet_systems.faces.protocols.detection import MIDDLE, Found, measure_detector
+from quintet_systems.faces.training.cascade import train_cascade
 from quintet_systems.faces.training.hog_detector import Place, train_hog
 from quintet_systems.faces.training.splits import people_for, scenes_for
 
