@@ -61,8 +61,6 @@ def train_detectors(
     found["hog"] = _kept(
         "hog", {"weights": weights}, {"threshold": threshold}, Hog(weights, threshold), faces, test_scenes, keep_in
     )
-    from quintet_systems.faces.training.cascade import train_cascade
-
     nets, thresholds = train_cascade(
         places["train"],
         scenes_for("train", scenes),
