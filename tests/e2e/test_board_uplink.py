@@ -178,8 +178,8 @@ class Listener:
 @pytest.mark.server
 def test_mqtt_takes_everything_through_a_broker_that_dies(tmp_path, broker):
     queue = filled(tmp_path / "queue", 150)
-    address = f"mqtt://127.0.0.1:{broker.port}/farm/pets"
-    listener = Listener(broker.port, "farm/pets")
+    address = f"mqtt://127.0.0.1:{broker.port}/pets"
+    listener = Listener(broker.port, "pets")
     uplink = Uplink(queue, lambda: MqttLink(address, "board-7", timeout_s=5.0), backoff=patient())
     eventually(lambda: queue.sent == 150)
     eventually(lambda: len(listener.got) >= 150)
@@ -191,7 +191,7 @@ def test_mqtt_takes_everything_through_a_broker_that_dies(tmp_path, broker):
     eventually(lambda: uplink.trouble)
     assert queue.sent == 150
     broker.start()
-    late = Listener(broker.port, "farm/pets")
+    late = Listener(broker.port, "pets")
     eventually(lambda: queue.sent == 300)
     uplink.close()
     assert uplink.trouble == ""
