@@ -98,7 +98,7 @@ LADDER = (
     Rung(name="nano", filters=(8, 16, 32), blocks=(2, 2, 1), epochs=40),
     Rung(name="micro", filters=(16, 32, 64), blocks=(2, 2, 1), epochs=40),
     Rung(name="small", filters=(32, 48, 112), blocks=(2, 2, 1), epochs=56),
-    Rung(name="large", filters=(48, 96, 208), blocks=(2, 2, 1), epochs=50),
+    Rung(name="large", filters=(32, 64, 256), blocks=(2, 2, 1), epochs=32),
 )
 
 
