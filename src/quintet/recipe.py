@@ -18,7 +18,7 @@ class Recipe:
         rate: the peak learning rate.
         schedule, warmup: see batches.learning_rates.
         epochs: passes over the training samples; need not be whole.
-        augment: settings of quintet_worker.augment, or None.
+        augment: settings of quintet_worker.augment, or None; those under "at_the_end" hold for the last "share" of the steps.
         initial: see weights.initial_weights.
         bfloat16: the libraries under which bfloat16 was seen to train faster with its accuracy kept; `quintet train` uses it
             there on processors that compute it themselves.

@@ -1,6 +1,8 @@
 """Results on their way: a real broker and a real HTTP receiver that fail as they do, and the system's notify socket."""
 
+import datetime
 import http.server
+import ipaddress
 import json
 import os
 import shutil
@@ -13,7 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
+from quintet.errors import DataError
 from quintet_systems.pets.board.backoff import Backoff
 from quintet_systems.pets.board.http_link import HttpLink
 from quintet_systems.pets.board.mqtt_link import MqttLink
@@ -178,8 +185,8 @@ class Listener:
 @pytest.mark.server
 def test_mqtt_takes_everything_through_a_broker_that_dies(tmp_path, broker):
     queue = filled(tmp_path / "queue", 150)
-    address = f"mqtt://127.0.0.1:{broker.port}/farm/pets"
-    listener = Listener(broker.port, "farm/pets")
+    address = f"mqtt://127.0.0.1:{broker.port}/pets"
+    listener = Listener(broker.port, "pets")
     uplink = Uplink(queue, lambda: MqttLink(address, "board-7", timeout_s=5.0), backoff=patient())
     eventually(lambda: queue.sent == 150)
     eventually(lambda: len(listener.got) >= 150)
@@ -191,7 +198,7 @@ def test_mqtt_takes_everything_through_a_broker_that_dies(tmp_path, broker):
     eventually(lambda: uplink.trouble)
     assert queue.sent == 150
     broker.start()
-    late = Listener(broker.port, "farm/pets")
+    late = Listener(broker.port, "pets")
     eventually(lambda: queue.sent == 300)
     uplink.close()
     assert uplink.trouble == ""
@@ -215,3 +222,67 @@ def test_a_broker_that_does_not_let_us_in_is_told(tmp_path, broker):
     with pytest.raises(OSError, match="did not let us in: Not authorized"):
         link.send(queue.pending())
     queue.close()
+
+
+def write_certificates(folder: Path) -> None:
+    """Write an authority (ca.pem) and the broker's certificate and key for 127.0.0.1 (broker.pem, broker.key)."""
+    now = datetime.datetime.now(datetime.UTC)
+    keys = {"ca": ec.generate_private_key(ec.SECP256R1()), "broker": ec.generate_private_key(ec.SECP256R1())}
+    names = {who: x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"a test's {who}")]) for who in keys}
+    for who, key in keys.items():
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(names[who])
+            .issuer_name(names["ca"])
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=who == "ca", path_length=None), critical=True)
+        )
+        if who == "broker":
+            address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+            builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        certificate = builder.sign(keys["ca"], hashes.SHA256())
+        (folder / f"{who}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "broker.key").write_bytes(
+        keys["broker"].private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+
+@pytest.mark.server
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # paho lets go of a refused socket unclosed
+def test_mqtts_reaches_a_broker_whose_authority_is_known_and_no_other(tmp_path, broker, monkeypatch):
+    write_certificates(tmp_path)
+    broker.kill()
+    with broker._conf.open("a") as conf:  # "user root": as root, Mosquitto would become a user who may not read them
+        conf.write(f"certfile {tmp_path / 'broker.pem'}\nkeyfile {tmp_path / 'broker.key'}\nuser root\n")
+    broker.start()
+    address = f"mqtts://127.0.0.1:{broker.port}/pets"
+    queue = filled(tmp_path / "queue", 3)
+    with pytest.raises(OSError, match="certificate verify failed"):
+        MqttLink(address, "b", timeout_s=5.0).send(queue.pending())
+    with pytest.raises(OSError, match=r"did not let us in|reset|closed|end of file"):
+        MqttLink(address.replace("mqtts", "mqtt"), "b", timeout_s=5.0).send(queue.pending())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    link = MqttLink(address, "b", timeout_s=5.0)
+    link.send(queue.pending())  # comes back when the broker has acknowledged all
+    link.close()
+    queue.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "address", "variable"),
+    [
+        (MqttLink, "mqtt://someone:hunter2@broker.example/pets", "QUINTET_MQTT_PASSWORD"),
+        (HttpLink, "https://someone:hunter2@receiver.example/", "QUINTET_HTTP_TOKEN"),
+    ],
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(make, address, variable):
+    with pytest.raises(DataError, match=f"expected it in {variable}") as refused:
+        make(address, "b")
+    assert "hunter2" not in str(refused.value)

@@ -3,6 +3,8 @@
 import http.server
 import os
 import queue
+import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -219,6 +221,12 @@ class Site(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path == "/guarded" and not self.headers.get("Authorization", "").startswith('Digest username="viewer"'):
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Digest realm="camera", nonce="n1", qop="auth"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(200)
         if self.path == "/stream":
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
@@ -230,8 +238,9 @@ class Site(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(head.encode() + body + b"\r\n")
             self.close_connection = True
             return
-        body = picture_bytes(77) if self.path == "/still" else b"<html>"
-        self.send_header("Content-Type", "image/jpeg" if self.path == "/still" else "text/html")
+        picture = self.path in ("/still", "/guarded")
+        body = picture_bytes(77) if picture else b"<html>"
+        self.send_header("Content-Type", "image/jpeg" if picture else "text/html")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -277,6 +286,95 @@ def test_a_stream_that_ends_is_opened_again(site):
     source._backoff = patient()
     eventually(lambda: source.state().reconnects >= 2)
     assert source.next(SOON_S) is not None
+    source.close()
+
+
+def test_a_guarded_camera_is_asked_with_the_password_of_the_environment(site, monkeypatch):
+    monkeypatch.setenv("QUINTET_SOURCE_PASSWORD", "pass:w@rd")
+    source = open_source(f"{site.replace('//', '//viewer@')}/guarded")
+    frame = source.next(SOON_S)
+    source.close()
+    assert frame is not None
+    assert frame.picture == picture_bytes(77)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(scheme):
+    with pytest.raises(DataError, match="expected it in QUINTET_SOURCE_PASSWORD; move it there") as refused:
+        open_source(f"{scheme}://viewer:hunter2@camera.example/live")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["ftp://camera.example/", "rtsp://", "http://[::1/", "http://camera.example:port/"])
+def test_what_is_no_address_of_a_camera_is_refused(address):
+    with pytest.raises(DataError, match=r"received --source .*, expected rtsp://"):
+        open_source(address)
+
+
+class Rtsp:
+    """A real RTSP server on loopback, GStreamer's, that can be ended and started again at the same port."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        script = Path(__file__).parents[1] / "rtsp_camera.py"
+        self.process = subprocess.Popen(
+            ["/usr/bin/python3", str(script), str(self.port)], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "ready\n"
+
+    def kill(self) -> None:
+        if self.process and self.process.stdout:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def rtsp():
+    try:
+        asked = subprocess.run(
+            ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"],
+            capture_output=True, check=False,
+        ).returncode  # fmt: skip
+    except OSError:
+        asked = 1
+    if asked:
+        reason = "no RTSP server here: apt-get install gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good python3-gi"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    camera = Rtsp()
+    camera.start()
+    yield camera
+    camera.kill()
+
+
+@pytest.mark.server
+def test_a_network_camera_gives_its_picture_goes_and_comes_back(rtsp):
+    source = open_source(f"rtsp://127.0.0.1:{rtsp.port}/camera")
+    assert isinstance(source, Camera)
+    source._backoff = patient()
+    for _ in range(2):
+        frame = source.next(SOON_S)
+        assert frame is not None
+        assert isinstance(frame.picture, np.ndarray)
+        assert frame.picture.shape == (120, 160, 3)
+        red, green, blue = frame.picture.reshape(-1, 3).mean(axis=0)
+        assert red > 230  # JPEG spans all of 0 to 255, the drawn red a little less
+        assert green < 20
+        assert blue < 20
+        rtsp.kill()
+        eventually(lambda: not source.state().connected)
+        while source.next(0.0) is not None:
+            """What was grabbed before it went."""
+        rtsp.start()
+    eventually(lambda: source.state().reconnects >= 2)
     source.close()
 
 

@@ -155,3 +155,16 @@ def test_a_trained_result_is_plain_json(tiny_study, tmp_path):
 
     trained = train_network(tiny_study(seeds=1), tmp_path / "model")
     json.dumps(asdict(trained), default=str, allow_nan=False)
+
+
+def test_a_training_for_use_is_not_cut_off_for_being_slow(tiny, tiny_study, tmp_path, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def look(study, folder, **named):
+        raise Seen(study.timeout_s)
+
+    monkeypatch.setattr(training, "run_study", look)
+    with pytest.raises(Seen) as seen:
+        train_network(tiny_study(seeds=1), tmp_path / "model")
+    assert seen.value.args[0] >= 24 * 3600

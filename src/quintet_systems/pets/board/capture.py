@@ -2,6 +2,7 @@
 
 import contextlib
 from typing import Protocol
+from urllib.parse import quote
 
 import numpy as np
 
@@ -21,9 +22,9 @@ class Capture(Protocol):
 
 
 class VideoCapture:
-    """A camera by number, a stream or a film, read by OpenCV."""
+    """A camera by number, a stream or a film, read by OpenCV; `password` is that of the user in the stream's address."""
 
-    def __init__(self, source: int | str) -> None:
+    def __init__(self, source: int | str, password: str = "") -> None:
         try:
             import cv2
         except ImportError:
@@ -38,7 +39,8 @@ class VideoCapture:
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         else:
             limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
-            self._capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
+            address = source.replace("@", f":{quote(password, safe='')}@", 1) if password else source
+            self._capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
         if not self._capture.isOpened():
             self.close()
             raise OSError(f"OpenCV opens no {source}")

@@ -4,6 +4,7 @@
 dropped and counted.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,6 @@ import numpy as np
 
 from quintet.errors import DataError
 from quintet.images import SUFFIXES
-
-STREAMS = ("rtsp://", "rtsps://", "http://", "https://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,8 @@ class Source(Protocol):
 def open_source(text: str, *, last: Mapping[str, Any] | None = None) -> Source:
     """Return the source that `text` names: a folder, a picture or film, `camera[:N]`, or an address.
 
-    `last` is the last stored result: a folder goes on behind it.
+    `last` is the last stored result: a folder goes on behind it. An address may name a user, whose password is in the
+    environment's QUINTET_SOURCE_PASSWORD.
 
     Raises:
         DataError: there is no such source.
@@ -88,14 +88,18 @@ def open_source(text: str, *, last: Mapping[str, Any] | None = None) -> Source:
     from quintet_systems.pets.board.folder import FolderSource
     from quintet_systems.pets.board.single import PictureSource
 
-    if text.startswith(("http://", "https://")):
-        from quintet_systems.pets.board.http_capture import HttpCapture
+    if "://" in text:
+        from quintet_systems.pets.board.address import SOURCE, split_address
 
-        return Camera(lambda: HttpCapture(text), name="http")
-    if text.startswith(STREAMS):
+        parts = split_address(text, SOURCE)
+        password = os.environ.get(SOURCE.secret, "")
+        if parts.scheme.startswith("http"):
+            from quintet_systems.pets.board.http_capture import HttpCapture
+
+            return Camera(lambda: HttpCapture(text, password), name="http")
         from quintet_systems.pets.board.capture import VideoCapture
 
-        return Camera(lambda: VideoCapture(text), name="rtsp")
+        return Camera(lambda: VideoCapture(text, password), name="rtsp")
     kind, _, number = text.partition(":")
     if kind == "camera" and (number or "0").isdigit():
         from quintet_systems.pets.board.capture import VideoCapture

@@ -2,6 +2,7 @@
 
 import http.client
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 
@@ -13,20 +14,26 @@ STILL_EVERY_S = 0.5
 
 
 class HttpCapture:
-    """Reads `url`; see Capture."""
+    """Reads `url`; see Capture. With a `password`, that of the user in it, by basic or digest authentication."""
 
-    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._url, self._sleep = url, sleep
+    def __init__(self, url: str, password: str = "", sleep: Callable[[float], None] = time.sleep) -> None:
+        parts = urllib.parse.urlsplit(url)
+        user, _, place = parts.netloc.rpartition("@")
+        self._url, self._sleep = parts._replace(netloc=place).geturl(), sleep
+        known = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        known.add_password(None, self._url, urllib.parse.unquote(user), password)
+        ways = (urllib.request.HTTPBasicAuthHandler, urllib.request.HTTPDigestAuthHandler) if user else ()
+        self._opener = urllib.request.build_opener(*(way(known) for way in ways))
         self._answer = self._open()
         kind = self._answer.headers.get_content_type()
         self._stream = kind == "multipart/x-mixed-replace"
         if not self._stream and not kind.startswith("image/"):
             self.close()
-            raise OSError(f"{url} answers {kind}, expected a picture or multipart/x-mixed-replace")
+            raise OSError(f"{self._url} answers {kind}, expected a picture or multipart/x-mixed-replace")
 
     def _open(self) -> http.client.HTTPResponse:
         try:
-            return urllib.request.urlopen(self._url, timeout=TIMEOUT_S)
+            return self._opener.open(self._url, timeout=TIMEOUT_S)
         except (http.client.HTTPException, ValueError) as error:
             raise OSError(f"{self._url}: {error}") from None
 

@@ -3,12 +3,11 @@
 import http.client
 import json
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from quintet.errors import DataError
+from quintet_systems.pets.board.address import HTTP, split_address
 from quintet_systems.pets.board.records import Stored
 
 TIMEOUT_S = 20.0
@@ -18,9 +17,7 @@ class HttpLink:
     """Posts to `url`; see Link."""
 
     def __init__(self, url: str, board: str, token: str = "") -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise DataError(f"received --http {url}, expected http://host/path or https://host/path; correct it")
+        split_address(url, HTTP)
         self._url, self._board = url, json.dumps(board).encode()
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._opener = urllib.request.build_opener(_NoRedirect)

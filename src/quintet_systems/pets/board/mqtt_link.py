@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from quintet.errors import DataError, EnvironmentUnavailable
+from quintet.errors import EnvironmentUnavailable
+from quintet_systems.pets.board.address import MQTT, split_address
 from quintet_systems.pets.board.records import Stored
 
 TIMEOUT_S = 20.0
@@ -24,9 +25,8 @@ class MqttLink:
             raise EnvironmentUnavailable(
                 "received --mqtt but no paho-mqtt, expected it for MQTT; type: pip install paho-mqtt"
             ) from None
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise DataError(f"received --mqtt {url}, expected mqtt://host[:port][/topic] or mqtts://…; correct it")
+        parts = split_address(url, MQTT)
+        assert parts.hostname
         self._make = partial(mqtt.Client, CallbackAPIVersion.VERSION2, client_id=f"quintet-{board}")
         self._secure = parts.scheme == "mqtts"
         self._host, self._port = parts.hostname, parts.port or (8883 if self._secure else 1883)

@@ -74,11 +74,13 @@ def make_link(mqtt: str, http: str, board: str = "") -> Link:
         DataError: the address is none.
         EnvironmentUnavailable: paho-mqtt is not installed.
     """
+    from quintet_systems.pets.board.address import HTTP, MQTT
+
     board = board or socket.gethostname()
     if mqtt:
         from quintet_systems.pets.board.mqtt_link import MqttLink
 
-        return MqttLink(mqtt, board, os.environ.get("QUINTET_MQTT_PASSWORD", ""))
+        return MqttLink(mqtt, board, os.environ.get(MQTT.secret, ""))
     from quintet_systems.pets.board.http_link import HttpLink
 
-    return HttpLink(http, board, os.environ.get("QUINTET_HTTP_TOKEN", ""))
+    return HttpLink(http, board, os.environ.get(HTTP.secret, ""))

@@ -81,12 +81,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check(settings: WatchSettings) -> None:
-    if settings.mqtt and not settings.mqtt.startswith(("mqtt://", "mqtts://")):
-        raise DataError(
-            f"received --mqtt {settings.mqtt}, expected mqtt://host[:port][/topic] or mqtts://…; correct it"
-        )
-    if settings.http and not settings.http.startswith(("http://", "https://")):
-        raise DataError(f"received --http {settings.http}, expected http://… or https://…; correct it")
+    if settings.mqtt or settings.http:  # their links open after the first label, too late to refuse an address
+        from quintet_systems.pets.board.address import HTTP, MQTT, split_address
+
+        for address, kind in ((settings.mqtt, MQTT), (settings.http, HTTP)):
+            if address:
+                split_address(address, kind)
     if settings.threads < 1 or not 0 <= settings.page < 65536 or settings.daily_mb < 37.5:
         raise DataError(
             f"received --threads {settings.threads} --page {settings.page} --daily-mb {settings.daily_mb:g}, expected at least 1"
