@@ -82,7 +82,7 @@ def test_hand_crafted_features_tell_drawn_people_apart(name, crops):
     embeddings = made(crops.crops)
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     _, index = np.unique(crops.people, return_inverse=True)
-    assert nearest_is_the_same(index, embeddings) > 0.9
+    assert nearest_is_the_same(index, embeddings) > 0.8  # by chance 0.14
     assert np.allclose(made(crops.crops[:1]), embeddings[:1], atol=1e-5)
 
 

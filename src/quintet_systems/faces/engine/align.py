@@ -45,6 +45,14 @@ def align(picture: np.ndarray, landmarks: np.ndarray, places: np.ndarray = PLACE
     return cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
+def covered(size: tuple[int, int], landmarks: np.ndarray) -> np.ndarray:
+    """Return which pixels of the aligned face lie in a picture of `size` (width, height), `bool` `(112, 112)`."""
+    places = cv2.invertAffineTransform(similarity(landmarks, PLACES))
+    across, down = np.meshgrid(np.arange(CROP), np.arange(CROP))
+    x, y = places @ np.stack([across.ravel(), down.ravel(), np.ones(CROP * CROP)])
+    return ((x >= 0) & (y >= 0) & (x <= size[0] - 1) & (y <= size[1] - 1)).reshape(CROP, CROP)
+
+
 def align_all(picture: np.ndarray, found: Sequence[Detection]) -> np.ndarray:
     """Return the aligned faces `(n, 112, 112, 3)`; a face without landmarks is cut by its box."""
     crops = [align(picture, d.landmarks if d.landmarks is not None else box_landmarks(d.box)) for d in found]

@@ -52,12 +52,13 @@ def pixels(crops: np.ndarray) -> np.ndarray:
 def eigenfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:  # noqa: ARG001
     """Return principal components of the training faces, whitened, the first three left out where there are enough.
 
-    The first axes carry light rather than people (Belhumeur et al. 1997).
+    The first axes carry light rather than people (Belhumeur et al. 1997). There are at most half as many axes as faces: along all
+    of them the training faces, whitened, would be equally far from each other.
     """
     from sklearn.decomposition import PCA
 
     x = pixels(crops)
-    count = min(EIGEN, len(x) - 1)
+    count = min(EIGEN, len(x) // 2)
     if count < 1:
         raise DataError(f"received {len(x)} faces to learn Eigenfaces from, expected at least 2")
     pca = PCA(count, whiten=True, svd_solver="randomized", random_state=0).fit(x)
