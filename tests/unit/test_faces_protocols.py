@@ -1,13 +1,16 @@
 """Error rates, LFW's folds and identification, against slow readings of their definitions."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quintet.errors import DataError
-from quintet_systems.faces.data.lfw import Pair, parse_pairs, people_outside
+from quintet_systems.faces.data.lfw import Lfw, Pair, parse_pairs, person
 from quintet_systems.faces.protocols.identification import cmc, open_set, ranks, templates
+from quintet_systems.faces.protocols.lfw import held_out_pairs
 from quintet_systems.faces.protocols.measuring import measure_set
 from quintet_systems.faces.protocols.pairs import best_threshold, ten_fold
 from quintet_systems.faces.protocols.rates import (
@@ -21,6 +24,7 @@ from quintet_systems.faces.protocols.rates import (
     require_carried,
     threshold_at_fmr,
 )
+from quintet_systems.faces.training.splits import PARTS, parts_of, people_of
 
 scores = st.lists(st.integers(-20, 20).map(lambda n: n / 20), min_size=1, max_size=30)
 
@@ -129,7 +133,7 @@ def test_pairs_files():
     found = parse_pairs(both)
     assert [pair.fold for pair in found] == [0] * 4 + [1] * 4
     assert (found[2].first, found[2].second, found[2].same) == ("A_0001", "B_0002", False)
-    assert people_outside(["A_0001", "C_0007", "D_0001"], found) == ["D_0001"]
+    assert people_of(found, without=0) == set()  # all of fold 1's are in fold 0 too
     one = parse_pairs("1\nA\t1\t2\nA\t1\tB\t2\n")
     assert {pair.fold for pair in one} == {0}
 
@@ -206,3 +210,34 @@ def test_a_set_without_a_second_picture_of_anyone_is_refused():
     embeddings, _ = some_people(4, 1)
     with pytest.raises(DataError, match="one of them with two pictures"):
         measure_set(embeddings, np.array(list("abcd")), np.ones(4, bool))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("fold", range(10))
+def test_nobody_is_learnt_from_and_tested_on(fold):
+    """Of View 2, an embedder for a fold sees nobody of that fold, nor of the pairs that its threshold comes from."""
+    lfw = at_hand()
+    parts = parts_of(lfw, fold)
+    people = {which: {person(n) for n, p in zip(lfw.names(), parts, strict=True) if p == which} for which in PARTS}
+    tested = {one for pair in lfw.pairs() if pair.fold == fold for one in pair.people()}
+    others = {one for pair in lfw.pairs() if pair.fold != fold for one in pair.people()}
+    assert len(tested) > 350
+    assert len(people["train"]) > 3500
+    assert people["train"].isdisjoint(people["validation"] | people["test"])
+    for which in PARTS:
+        assert people[which].isdisjoint(tested)
+        assert people[which] <= others
+    judged = {one for pair in held_out_pairs(lfw, fold) for one in pair.people()}
+    assert judged <= people["validation"] | people["test"]
+
+
+def at_hand() -> Lfw:
+    lfw = Lfw()
+    try:
+        lfw.pairs()
+        lfw.names()
+    except DataError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    return lfw

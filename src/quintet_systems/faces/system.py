@@ -31,7 +31,7 @@ class Faces:
     )
 
     def prepare(self, data: str | None = None, cache: Path | None = None) -> Prepared:  # noqa: ARG002
-        """Return LFW's aligned faces, without the people of its test pairs; "fold3": of the people outside fold 3 alone."""
+        """Return aligned faces of LFW: "lfw-fold3" (0 to 9; default 0) has the people of all folds of its pairs but that one."""
         from quintet_systems.faces.training.embedder_data import prepare
 
         return prepare(data)

@@ -4,7 +4,6 @@ Huang, Ramesh, Berg, Learned-Miller 2007 (UMass TR 07-49); Huang, Mattar, Lee, L
 for research, the pictures are of people in the news. The zip holds the middle 176x176 of each 250x250 picture, without loss.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,9 +95,3 @@ def parse_pairs(text: str, name: str = "pairs.txt") -> tuple[Pair, ...]:
     if len(pairs) != 2 * count * (int(head[0]) if len(head) == 2 else 1):
         raise DataError(f"{name}: received {len(pairs)} pairs, expected as many as its first line says; get it again")
     return tuple(pairs)
-
-
-def people_outside(names: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
-    """Return those of the pictures `names` whose person is in none of the `pairs`."""
-    tested = {one for pair in pairs for one in pair.people()}
-    return [name for name in names if person(name) not in tested]

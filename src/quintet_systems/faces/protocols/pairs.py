@@ -45,16 +45,21 @@ def ten_fold(pairs: Sequence[Pair], scores: np.ndarray, only: Sequence[int] | No
         threshold = best_threshold(scores[~tested], same[~tested])
         accuracies.append(float(((scores[tested] >= threshold) == same[tested]).mean()))
         thresholds.append(threshold)
+    return summed_up(accuracies, thresholds, len(pairs), int((scores <= NOT_COMPARED).sum()))
+
+
+def summed_up(accuracies: Sequence[float], thresholds: Sequence[float], n_pairs: int, not_compared: int) -> TenFold:
+    """Return the folds' mean with its standard error and interval; of one fold there is neither."""
     values = np.array(accuracies)
     error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else float("nan")
     return TenFold(
         mean=float(values.mean()),
         standard_error=error,
-        interval=interval(accuracies),
+        interval=interval(list(accuracies)),
         folds=tuple(accuracies),
         thresholds=tuple(thresholds),
-        n_pairs=len(pairs),
-        not_compared=int((scores <= NOT_COMPARED).sum()),
+        n_pairs=n_pairs,
+        not_compared=not_compared,
     )
 
 

@@ -1,11 +1,15 @@
-"""Which pictures a detector learns from and which it is judged on: fixed by names and content, for whoever trains."""
+"""Who and what a detector or an embedder learns from, and what it is judged on: fixed by names and content."""
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from quintet_systems.faces.data.lfw import person
+from quintet_systems.faces.data.lfw import Lfw, Pair, person
+
+PARTS = ("train", "validation", "test")
 
 
 def share(text: str | bytes) -> float:
@@ -28,3 +32,34 @@ def part_of(text: str | bytes) -> str:
     """Return the part that `text` falls in."""
     at = share(text)
     return "train" if at < 0.6 else "validation" if at < 0.7 else "test"
+
+
+def fold_of(name: str) -> int | None:
+    """Return the fold that a model trained on the data `name` may be tested on; None: the data are others.
+
+    >>> fold_of("lfw-fold3"), fold_of("mine")
+    (3, None)
+    """
+    found = re.fullmatch(r"lfw-fold(\d)", name)
+    return int(found[1]) if found else None
+
+
+def parts_of(lfw: Lfw, fold: int) -> np.ndarray:
+    """Return the part of each of LFW's pictures `(13233,)`: one of PARTS, or "" where its person may not be learnt from."""
+    allowed = people_of(lfw.pairs(), without=fold)
+    people = [person(name) for name in lfw.names()]
+    counts = Counter(people)
+    return np.array([_part(one, counts[one]) if one in allowed else "" for one in people])
+
+
+def people_of(pairs: Sequence[Pair], without: int) -> set[str]:
+    """Return the people of all folds but `without`; whoever is in that one too is left out."""
+    tested = {one for pair in pairs if pair.fold == without for one in pair.people()}
+    return {one for pair in pairs for one in pair.people()} - tested
+
+
+def _part(one: str, pictures: int) -> str:
+    at = share(one)
+    if pictures < 2 or at < 0.8:
+        return "train"
+    return "validation" if at < 0.9 else "test"
