@@ -83,7 +83,7 @@ def stored(loop: Loop) -> list[dict]:
     return [json.loads(record.content) for record in loop.queue.pending(1000)]
 
 
-def test_pictures_become_labels_and_unsure_and_are_stored(tmp_path, bundle):
+def judging_pictures_become_labels_and_unsure_and_are_stored(tmp_path, bundle):
     pixels = np.full((30, 40, 3), 250, np.uint8)
     loop, _ = make(tmp_path, bundle, Script(picture_bytes(5), pixels, picture_bytes(128), b"no picture"))
     for _ in range(4):

@@ -188,28 +188,54 @@ def embed(
 def lfw(
     data: Annotated[Path | None, typer.Option(help="The folder that has lfw; default: QUINTET_DATA.")] = None,
     detector: WithDetector = "auto",
-    embedder: WithEmbedder = "auto",
+    embedder: Annotated[
+        str,
+        typer.Option(
+            help="As elsewhere; or bundles trained on lfw-fold0, lfw-fold1, …, with commas: each on its fold."
+        ),
+    ] = "auto",
     json: AsJson = False,
 ) -> None:
     """Measure the engine by LFW's View 2, end to end: a face that is not found is an error."""
     from dataclasses import asdict
 
+    from quintet.cli.parity import split
+    from quintet.errors import DataError
     from quintet.schedule import Event
-    from quintet_systems.faces.protocols.lfw import run_view2
+    from quintet_systems.faces.engine.opening import open_detector, open_embedder
+    from quintet_systems.faces.engine.pipeline import Engine
+    from quintet_systems.faces.protocols.lfw import run_own_folds, run_view2
 
-    engine, cards = _open(detector, embedder, data)
-    with progress() as on_event:
-        result = run_view2(
-            engine, data, lambda done, total: on_event(Event(phase="faces", done=done, total=total, text=""))
+    finds, card = open_detector(detector, data)
+    embedders = [open_embedder(name, data) for name in split(embedder)]
+    folds = [one.card.get("fold") for one in embedders]
+    if len(set(folds)) < len(folds) or (len(folds) > 1 and None in folds):
+        raise DataError(
+            f"received embedders for the folds {folds}, expected one embedder, or bundles of different folds"
         )
+    cards = {"detector": card, "embedders": [dict(one.card) for one in embedders]}
+    for one in (card, *cards["embedders"]):
+        talk().print(_using(one))
+    with progress() as on_event:
+
+        def shown(done: int, total: int) -> None:
+            on_event(Event(phase="faces", done=done, total=total, text=""))
+
+        if folds == [None]:
+            result = run_view2(Engine(finds, embedders[0]), data, shown)
+        else:
+            result = run_own_folds(
+                finds, [(fold, one) for fold, one in zip(folds, embedders, strict=True)], data, shown
+            )
     if json:
-        print_json({"engine": cards, **asdict(result)})
-    bounds = result.interval
-    span = f", 95 % interval {100 * bounds.low:.2f} to {100 * bounds.high:.2f}" if bounds.low and bounds.high else ""
+        print_json({"engine": cards, "folds_tested": folds, **asdict(result)})
+        return
+    several = len(result.folds) > 1
+    error = f" ± {100 * result.standard_error:.2f} (standard error){_span(result.interval)}" if several else ""
+    which = "ten folds" if folds == [None] else f"fold{'s' if several else ''} {', '.join(map(str, folds))}"
     talk().print(
-        f"LFW View 2, ten folds, {result.n_pairs:,} pairs: {100 * result.mean:.2f} % ± {100 * result.standard_error:.2f}"
-        f" (standard error){span}; {result.not_compared} pairs with a face that was not found, counted as errors where they"
-        " show one person"
+        f"LFW View 2, {which}, {result.n_pairs:,} pairs: {100 * result.mean:.2f} %{error}; {result.not_compared} pairs with a"
+        " face that was not found, answered as two people"
     )
 
 
@@ -296,6 +322,45 @@ def train_detectors(
 
 
 @app.command()
+def carry(
+    bundle: Annotated[Path, typer.Argument(help="A bundle of `quintet train faces`.")],
+    detector: WithDetector = "auto",
+    data: Annotated[Path | None, typer.Option(help="The folder that has lfw; default: QUINTET_DATA.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder; default: the part that Quintet carries is replaced.")
+    ] = None,
+) -> None:
+    """Make a trained embedder the one that Quintet carries, measured on the fold of LFW that it did not learn from."""
+    from dataclasses import asdict
+
+    from quintet.bundle import read_bundle
+    from quintet.errors import DataError
+    from quintet_systems.faces import defaults
+    from quintet_systems.faces.engine.opening import open_bundle, open_detector
+    from quintet_systems.faces.protocols.lfw import run_own_folds
+
+    made = open_bundle(bundle)
+    fold = made.card["fold"]
+    if fold is None:
+        raise DataError(f"received a bundle trained on {made.card['trained_on']}, expected lfw-fold0 to lfw-fold9")
+    finds, card = open_detector(detector, data)
+    found = run_own_folds(finds, [(fold, made)], data)
+    own = {
+        **made.card,
+        "name": "quintet",
+        "licence": "MIT, as Quintet; LFW states no licence for what is learnt from it",
+        "source": "trained by Quintet: quintet train faces, then quintet faces carry",
+        "trained_on": f"LFW, the people of all folds of its pairs but {fold}",
+        "threshold": found.thresholds[0],
+        "measured": {"what": f"LFW View 2, fold {fold} alone, faces found by {card['name']}", **asdict(found)},
+    }
+    defaults.carry_embedder(read_bundle(bundle), own, out or defaults.FOLDER)
+    talk().print(
+        f"carried: {100 * found.mean:.2f} % of {found.n_pairs} pairs of fold {fold}, threshold {found.thresholds[0]:.3f}"
+    )
+
+
+@app.command()
 def compare(
     data: Annotated[
         Path | None, typer.Option(help="The folder that has faces, lfw, face-models; default: QUINTET_DATA.")
@@ -319,7 +384,7 @@ def compare(
     from quintet_systems.faces.comparison.report import write_report
     from quintet_systems.faces.comparison.study import compare_faces
     from quintet_systems.faces.conditions import CONDITIONS
-    from quintet_systems.faces.engine.opening import EMBEDDERS, at_hand, open_detector, open_embedder
+    from quintet_systems.faces.engine.opening import DETECTORS, EMBEDDERS, at_hand, open_detector, open_embedder
 
     chosen = split(conditions) or list(CONDITIONS)
     unknown = [one for one in chosen if one not in CONDITIONS]
@@ -340,6 +405,9 @@ def compare(
             conditions=chosen,
             splits=splits,
             pairs_per_fold=pairs,
+            detectors=[open_detector(name, data)[0] for name in at_hand(DETECTORS, data)]
+            if "lfw" in split(sets)
+            else [],
             on_step=lambda phase, done, total: on_event(Event(phase=phase, done=done, total=total, text="")),  # type: ignore[arg-type]
         )
     written = write_report(result, out)
@@ -368,9 +436,13 @@ def _say_faults(pictures: "Gallery") -> None:
 
 
 def _share(value: float, bounds: "Interval") -> str:
+    return f"{100 * value:.2f} %{_span(bounds)}"
+
+
+def _span(bounds: "Interval") -> str:
     if bounds.low is None or bounds.high is None:
-        return f"{100 * value:.2f} %"
-    return f"{100 * value:.2f} % (95 %: {100 * bounds.low:.2f} to {100 * bounds.high:.2f})"
+        return ""
+    return f" (95 %: {100 * max(bounds.low, 0):.2f} to {100 * min(bounds.high, 1):.2f})"
 
 
 def _using(card: Mapping[str, Any]) -> str:

@@ -16,13 +16,17 @@ Fit = Callable[[np.ndarray, np.ndarray], Embedder]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One contestant. `fit` takes training crops and people; one that learns nothing from them has `fits` False."""
+    """One contestant. `fit` takes training crops and people; one that learns nothing from them has `fits` False.
+
+    `knows` names the sets that it learnt from, and so is not compared on.
+    """
 
     name: str
     kind: Literal["learned", "hand-crafted"]
     fits: bool
     fit: Fit
     card: Mapping[str, Any]
+    knows: frozenset[str] = frozenset()
 
 
 def handcrafted() -> list[Method]:
@@ -44,8 +48,13 @@ def handcrafted() -> list[Method]:
 def learned(embedder: Embedder) -> Method:
     """Return a trained embedder as a contestant: it is the same whatever the split."""
     return Method(
-        name=embedder.name, kind="learned", fits=False, fit=lambda crops, people: embedder, card=embedder.card  # noqa: ARG005
-    )  # fmt: skip
+        name=embedder.name,
+        kind="learned",
+        fits=False,
+        fit=lambda crops, people: embedder,  # noqa: ARG005
+        card=embedder.card,
+        knows=frozenset(embedder.card.get("knows", ())),
+    )
 
 
 def at_most(crops: np.ndarray, people: np.ndarray, count: int = FIT_AT_MOST) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quintet.job import write_whole
-from quintet.statistics import Summary
+from quintet.statistics import Interval, Summary
 from quintet_systems.faces.comparison.measuring import UNCHANGED
 from quintet_systems.faces.comparison.study import Cell, Comparison, Difference
 from quintet_systems.faces.conditions import CONDITIONS
+from quintet_systems.faces.protocols.detection import Found
 
 COLOURS = ("#0072B2", "#009E73", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#000000")  # Okabe & Ito's
 STYLES = ("-", "--", "-.", ":")
@@ -51,15 +52,19 @@ def markdown(comparison: Comparison) -> str:
         ),
         "## What a face costs",
         _table(
-            ("method", "ms a face, median", "95th percentile"),
-            [(c["method"], f"{c['p50_ms']:.2f}", f"{c['p95_ms']:.2f}") for c in comparison.costs],
+            ("method", "ms a face, median", "95th percentile", "model, MiB", "numbers a face"),
+            [
+                (c["method"], f"{c['p50_ms']:.2f}", f"{c['p95_ms']:.2f}", f"{c['model_mib']:.2f}", f"{c['features']:,}")
+                for c in comparison.costs
+            ],
         ),
         "One face at a time on one thread, detection not counted; a description, other work may have shared the machine.",
     ]
     for about in comparison.sets:
         parts += _of_set(about["data"], dict(about), comparison)
     parts += ["## Learned against hand-crafted, condition by condition", _differences(comparison.differences)]
-    parts += comparison.notes
+    if comparison.detection:
+        parts += ["## Finding faces", _detection(comparison.detection)]
     return "\n\n".join(parts)
 
 
@@ -96,11 +101,13 @@ def _strength(condition: str, level: int) -> str:
 
 
 def _figure(summary: Summary) -> str:
-    if summary.mean is None:
-        return "-"
-    low, high = summary.interval.low, summary.interval.high
+    return "-" if summary.mean is None else _share(summary.mean, summary.interval)
+
+
+def _share(value: float, bounds: Interval) -> str:
+    low, high = bounds.low, bounds.high
     span = "" if low is None or high is None else f" ({100 * max(low, 0):.1f}–{100 * min(high, 1):.1f})"
-    return f"{100 * summary.mean:.1f}{span}"
+    return f"{100 * value:.1f}{span}"
 
 
 def _differences(differences: Sequence[Difference]) -> str:
@@ -114,6 +121,26 @@ def _differences(differences: Sequence[Difference]) -> str:
         for one in differences
     ]  # fmt: skip
     return _table(("set", "condition", "difference", "points", "95 % interval", "p after Holm", "verdict"), rows)
+
+
+def _detection(found: Sequence[Found]) -> str:
+    rows = [
+        (
+            one.detector, _share(one.recall, one.recall_interval), f"{one.false_alarms:.3f}",
+            _share(one.with_alarm, one.with_alarm_interval), f"{one.p50_ms:.1f}", f"{one.p95_ms:.1f}",
+        )
+        for one in found
+    ]  # fmt: skip
+    head = (
+        "detector",
+        "recall, %",
+        "false alarms a scene",
+        "scenes with one, %",
+        "ms a picture, median",
+        "95th percentile",
+    )
+    size = f"{found[0].n_faces:,} pictures of LFW, of people whom no detector of Quintet's learnt from"
+    return f"{size}, and {found[0].n_scenes} scenes.\n\n{_table(head, rows)}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -1,7 +1,7 @@
 """The whole comparison: sets, methods, conditions, detectors; pure numbers, told by report.py."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,18 @@ from quintet_systems.faces.comparison.methods import Method, milliseconds, named
 from quintet_systems.faces.data import gallery
 from quintet_systems.faces.data.lfw import Lfw
 from quintet_systems.faces.engine.parts import Detector
+from quintet_systems.faces.protocols.detection import (
+    Found,
+    Trial,
+    found_by,
+    judge_cascade,
+    judging_pictures,
+    try_detector,
+)
 
 ROBUST = "Learned features are more robust than hand-crafted ones."
 ALPHA = 0.05
+TIMED = 50  # faces
 Report = Callable[[str, int, int], None]
 
 
@@ -73,7 +82,7 @@ class Comparison:
     costs: tuple[Mapping[str, Any], ...]
     differences: tuple[Difference, ...]
     claims: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
+    detection: tuple[Found, ...] = ()
 
 
 def compare_faces(
@@ -86,9 +95,10 @@ def compare_faces(
     conditions: Sequence[str],
     splits: int = 10,
     pairs_per_fold: int = 100,
+    detectors: Sequence[Detector] = (),
     on_step: Report = lambda *_: None,
 ) -> Comparison:
-    """Measure every method on every set under every condition.
+    """Measure every method on every set under every condition, and `detectors` on LFW and on scenes without faces.
 
     Args:
         sets: "att", "yale", "lfw", or a folder with a folder of pictures for each person.
@@ -98,19 +108,21 @@ def compare_faces(
     cells: list[Cell] = []
     described: list[Mapping[str, Any]] = []
     differences: list[Difference] = []
-    some: np.ndarray | None = None
+    some: Crops | None = None
     for name in sets:
-        values, about, crops = _measure(name, detector, methods, data, conditions, splits, pairs_per_fold, on_step)
+        fair = [method for method in methods if name not in method.knows]
+        values, about, crops = _measure(name, detector, fair, data, conditions, splits, pairs_per_fold, on_step)
         some = crops if some is None else some
         described.append(about)
         cells += [
             Cell(data=name, method=m, condition=c, level=level, accuracy=summarise(list(found)))
             for (m, c, level), found in values.items()
         ]
-        differences += _differences(name, values, methods)
+        differences += _differences(name, values, fair)
     adjusted = holm([one.p_adjusted for one in differences])
     differences = [_with_p(one, p) for one, p in zip(differences, adjusted, strict=True)]
     assert some is not None
+    trials = _try(detectors, data, on_step)
     return Comparison(
         detector=detector_card,
         methods=tuple({"kind": one.kind, **one.card} for one in methods),
@@ -118,8 +130,28 @@ def compare_faces(
         cells=tuple(cells),
         costs=tuple(_costs(methods, some)),
         differences=tuple(differences),
-        claims=tuple(_robust(name, differences) for name in named(methods, "learned")),
+        claims=(
+            *(_robust(name, differences) for name in named(methods, "learned")),
+            *(
+                judge_cascade(trials["cascade"], one)
+                for name, one in trials.items()
+                if name == "hog" and "cascade" in trials
+            ),
+        ),
+        detection=tuple(map(found_by, trials.values())),
     )
+
+
+def _try(detectors: Sequence[Detector], data: Path | None, on_step: Report) -> dict[str, Trial]:
+    if not detectors:
+        return {}
+    faces, scenes = judging_pictures(data)
+    return {
+        one.name: try_detector(
+            one, faces, scenes, lambda done, total, one=one: on_step(f"detector {one.name}", done, total)
+        )
+        for one in detectors
+    }
 
 
 def _measure(
@@ -131,7 +163,7 @@ def _measure(
     splits: int,
     pairs_per_fold: int,
     on_step: Report,
-) -> tuple[Values, Mapping[str, Any], np.ndarray]:
+) -> tuple[Values, Mapping[str, Any], Crops]:
     def pictures(done: int, total: int) -> None:
         on_step(f"{name}: faces", done, total)
 
@@ -147,7 +179,7 @@ def _measure(
         taken = {one: (faces.crops[at[one]], bool(faces.found[at[one]])) for p in pairs for one in (p.first, p.second)}
         values = verify_pairs(pairs, taken, faces, methods, cells, steps)
         about = {"question": "one person or two?", "pairs": len(pairs), "values": "folds", "n": 10}
-        return values, _about(name, faces) | about, faces.crops[faces.found][:50]
+        return values, _about(name, faces) | about, faces
     if name == "yale":
         faces = aligned(gallery.yale(data), detector, still=True, on_picture=pictures)
         subset = faces.conditions
@@ -161,7 +193,7 @@ def _measure(
         faces = aligned(gallery.named(name, data), detector, on_picture=pictures)
         values = identify(faces, random_splits(faces.people, 5, splits), methods, cells, steps)
     about = {"question": "who is it?", "values": "people", "n": len(np.unique(faces.people))}
-    return values, _about(name, faces) | about, faces.crops[faces.found][:50]
+    return values, _about(name, faces) | about, faces
 
 
 def _about(name: str, faces: Crops) -> dict[str, Any]:
@@ -225,11 +257,21 @@ def _robust(learned: str, differences: Sequence[Difference]) -> str:
     return f"{head} reproduced: {count}."
 
 
-def _costs(methods: Sequence[Method], crops: np.ndarray) -> list[Mapping[str, Any]]:
-    """Return each method's milliseconds for one face, given one by one on one thread."""
+def _costs(methods: Sequence[Method], faces: Crops) -> list[Mapping[str, Any]]:
+    """Return what each method costs for one face, given one by one on one thread, and the size of what it has learnt."""
     costs = []
-    people = np.arange(len(crops)) // 2
+    kept = np.flatnonzero(faces.found)
+    some = faces.crops[kept[:TIMED]]
     for method in methods:
-        middle, late = milliseconds(method.fit(crops, people), crops)
-        costs.append({"method": method.name, "p50_ms": middle, "p95_ms": late})
+        embedder = method.fit(faces.crops[kept], faces.people[kept])
+        middle, late = milliseconds(embedder, some)
+        costs.append(
+            {
+                "method": method.name,
+                "p50_ms": middle,
+                "p95_ms": late,
+                "model_mib": embedder.size_bytes / (1 << 20),
+                "features": embedder(some[:1]).shape[1],
+            }
+        )
     return costs

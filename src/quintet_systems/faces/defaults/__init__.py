@@ -1,6 +1,7 @@
 """The engine that Quintet carries, for trying out with no download: two detectors and an embedder, each with its card.
 
-They were trained by `quintet faces train-detectors` and `quintet train faces`; their files are numbers only, at half precision.
+They were trained by `quintet faces train-detectors`, and by `quintet train faces` with `quintet faces carry`; their files are
+numbers only, at half precision.
 """
 
 import json
@@ -13,8 +14,8 @@ import numpy as np
 
 from quintet.bundle import Bundle
 from quintet.errors import DataError
+from quintet.network import Net
 from quintet.network_json import from_json, to_json
-from quintet.runtimes import NumpyPredictor
 from quintet_systems.faces.engine.cascade import Cascade, Thresholds
 from quintet_systems.faces.engine.hog import Hog
 from quintet_systems.faces.engine.net_embedder import NetEmbedder
@@ -63,9 +64,9 @@ def open_embedder() -> NetEmbedder:
     """Return the embedder."""
     own = card("embedder")
     net = from_json(own["network"])
-    bundle = Bundle(net=net, weights=_of(_arrays("embedder"), ""), labels=(), card={})  # type: ignore[arg-type]
-    shown = {key: value for key, value in own.items() if key != "network"}
-    return NetEmbedder(NumpyPredictor(bundle), net.input_shape[0], "quintet", shown)  # type: ignore[union-attr]
+    assert isinstance(net, Net)
+    bundle = Bundle(net=net, weights=_of(_arrays("embedder"), ""), labels=(), card={})
+    return NetEmbedder(bundle, "quintet", {key: value for key, value in own.items() if key != "network"})
 
 
 def keep(name: str, arrays: Mapping[str, np.ndarray], own: Mapping[str, Any], folder: Path = FOLDER) -> None:
@@ -81,9 +82,9 @@ def keep(name: str, arrays: Mapping[str, np.ndarray], own: Mapping[str, Any], fo
     write_whole(folder / f"{name}.json", (json.dumps(own, indent=1) + "\n").encode())
 
 
-def network_record(bundle: Bundle) -> Mapping[str, Any]:
-    """Return the network as JSON, for a card."""
-    return to_json(bundle.net)
+def carry_embedder(bundle: Bundle, own: Mapping[str, Any], folder: Path = FOLDER) -> None:
+    """Write a trained embedder as the one that is carried."""
+    keep("embedder", bundle.weights, {**own, "network": to_json(bundle.net)}, folder)
 
 
 def _arrays(name: str) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""An embedder that Quintet trained: a bundle's network on aligned faces at the size that it takes, run by a Predictor."""
+"""An embedder that Quintet trained: a bundle's network on aligned faces at the size that it takes, run by numpy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,18 +6,30 @@ from typing import Any
 import cv2
 import numpy as np
 
+from quintet.bundle import Bundle
 from quintet.errors import DataError
-from quintet.runtimes.predictor import Predictor
+from quintet.runtimes import NumpyPredictor
 
 TINY = 1e-12
 
 
 class NetEmbedder:
-    """See Embedder. `side` is the side of the pictures that the network takes; the mirrored face's embedding is added."""
+    """See Embedder. The mirrored face's embedding is added.
 
-    def __init__(self, predict: Predictor, side: int, name: str, card: Mapping[str, Any]) -> None:
+    Raises:
+        DataError: the bundle's network does not take square colour pictures, or does not give vectors.
+    """
+
+    def __init__(self, bundle: Bundle, name: str, card: Mapping[str, Any]) -> None:
+        taken, given = bundle.net.input_shape, bundle.net.output_shape
+        if len(taken) != 3 or taken[0] != taken[1] or taken[2] != 3 or len(given) != 1:
+            raise DataError(
+                f"received a bundle that takes {taken} and gives {given}, expected an embedder of square colour pictures;"
+                " train one with: quintet train faces"
+            )
         self.name, self.card = name, card
-        self._predict, self._side = predict, side
+        self.size_bytes = sum(weights.nbytes for weights in bundle.weights.values())
+        self._predict, self._side = NumpyPredictor(bundle), taken[0]
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Return `(n, features)` of length 1 for crops `(n, 112, 112, 3)`."""

@@ -39,7 +39,9 @@ class OnnxEmbedder:
         self._mean, self._deviation = np.float32(mean), np.float32(deviation)
         self._reversed, self._mirrored = order == "BGR", mirrored
         try:
-            self._session = session(model.read_bytes(), threads)
+            content = model.read_bytes()
+            self.size_bytes = len(content)
+            self._session = session(content, threads)
         except OSError as error:
             raise DataError(f"{model}: cannot be read ({error.strerror}); name an ONNX file") from None
         except BundleError as error:

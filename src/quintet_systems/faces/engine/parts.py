@@ -21,11 +21,13 @@ class Detector(Protocol):
 class Embedder(Protocol):
     """Turns aligned faces into vectors whose cosine says how alike two faces are.
 
-    `card` says where it comes from: source, licence, provenance, sha256, and what it measured, for the command line and reports.
+    `card` says where it comes from: source, licence, provenance, sha256, and what it measured, for the command line and reports;
+    `size_bytes` is the size of what was learnt.
     """
 
     name: str
     card: Mapping[str, Any]
+    size_bytes: int
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Return `(n, features)` `float32` of length 1 for `crops`, `uint8` `(n, 112, 112, 3)`."""

@@ -23,12 +23,16 @@ EIGEN, CELLS = 150, (7, 6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handcrafted:
-    """An embedder made of a function of crops; see Embedder. `learnt` is the number of faces that it was fitted on."""
+    """An embedder made of a function of crops; see Embedder. `learnt` is the number of faces that it was fitted on.
+
+    `size_bytes` is that of the numbers that it learnt from them.
+    """
 
     name: str
     features: Callable[[np.ndarray], np.ndarray]
     learnt: int = 0
     card: Mapping[str, Any] = field(default_factory=dict)
+    size_bytes: int = 0
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Return `(n, features)` of length 1 for crops `(n, 112, 112, 3)`."""
@@ -63,7 +67,9 @@ def eigenfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:  # noqa: A
         raise DataError(f"received {len(x)} faces to learn Eigenfaces from, expected at least 2")
     pca = PCA(count, whiten=True, svd_solver="randomized", random_state=0).fit(x)
     skip = 3 if count > 20 else 0
-    return Handcrafted(name="eigenfaces", features=lambda c: pca.transform(pixels(c))[:, skip:], learnt=len(x))
+    size = pca.components_.nbytes + pca.mean_.nbytes
+    features = lambda c: pca.transform(pixels(c))[:, skip:]  # noqa: E731
+    return Handcrafted(name="eigenfaces", features=features, learnt=len(x), size_bytes=size)
 
 
 def fisherfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
@@ -88,7 +94,8 @@ def fisherfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
     pca = PCA(count, svd_solver="randomized", random_state=0)
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto")
     made = make_pipeline(pca, lda).fit(x, y)
-    return Handcrafted(name="fisherfaces", features=lambda c: made.transform(pixels(c)), learnt=len(x))
+    size = pca.components_.nbytes + pca.mean_.nbytes + lda.scalings_.nbytes
+    return Handcrafted(name="fisherfaces", features=lambda c: made.transform(pixels(c)), learnt=len(x), size_bytes=size)
 
 
 def lbp(crops: np.ndarray, people: np.ndarray) -> Handcrafted:  # noqa: ARG001

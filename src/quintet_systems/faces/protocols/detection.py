@@ -8,16 +8,33 @@ a factor of SIZE of the usual one. No detector's own answers have a part in this
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from quintet.statistics import Interval, binomial_interval
+from quintet.statistics import Interval, binomial_interval, difference_of_accuracies_on_one_test_set
+from quintet_systems.faces.data import gallery
+from quintet_systems.faces.data.lfw import Lfw
 from quintet_systems.faces.engine.face import Detection
 from quintet_systems.faces.engine.parts import Detector
+from quintet_systems.faces.training.splits import scenes_for, some_for
 
 MIDDLE, USUAL_SIDE = (93.0, 95.0), 92.0  # pixels of the 176x176 crop, which begins at (32, 32) of the 250x250 picture
 NEAR, SIZE = 0.35, 1.8
+FACES = 1500
+ALPHA = 0.05
+CASCADE = "A cascade of CNNs improves detection."
 OnPicture = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trial:
+    """One detector on every picture: whether the face was found `(faces,)`, alarms `(scenes,)`, milliseconds `(faces,)`."""
+
+    detector: str
+    hits: np.ndarray
+    alarms: np.ndarray
+    times_ms: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,42 +46,74 @@ class Found:
     recall_interval: Interval
     n_faces: int
     false_alarms: float
-    pictures_with_alarm: Interval
+    with_alarm: float
+    with_alarm_interval: Interval
     n_scenes: int
     p50_ms: float
     p95_ms: float
 
 
-def measure_detector(
+def judging_pictures(data: Path | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return FACES of LFW's pictures, and the scenes, that no detector of Quintet's learnt from or was tuned on."""
+    lfw = Lfw(data)
+    names = some_for("test", lfw.names(), FACES)
+    return [lfw.archive.read(lfw.members[name]) for name in names], scenes_for("test", gallery.negatives(data))
+
+
+def try_detector(
     detector: Detector,
     faces: Sequence[np.ndarray],
     scenes: Sequence[np.ndarray],
     on_picture: OnPicture = lambda *_: None,
-) -> Found:
-    """Return recall on `faces`, LFW's 176x176 crops, and false alarms on `scenes`; times are of the faces' pictures."""
+) -> Trial:
+    """Return what a detector does on `faces`, LFW's 176x176 crops, and on `scenes` without faces."""
     total = len(faces) + len(scenes)
-    hits, times = 0, []
+    hits, times, alarms = [], [], []
     for count, picture in enumerate(faces, 1):
         begun = time.perf_counter()
         found = detector(picture)
         times.append(1000 * (time.perf_counter() - begun))
-        hits += any(map(is_the_person, found))
+        hits.append(any(map(is_the_person, found)))
         on_picture(count, total)
-    alarms = []
-    for count, picture in enumerate(scenes, 1):
+    for count, picture in enumerate(scenes, len(faces) + 1):
         alarms.append(len(detector(picture)))
-        on_picture(len(faces) + count, total)
+        on_picture(count, total)
+    return Trial(detector=detector.name, hits=np.array(hits), alarms=np.array(alarms), times_ms=np.array(times))
+
+
+def found_by(trial: Trial) -> Found:
+    """Return recall, false alarms and times of a trial."""
+    n_faces, n_scenes = len(trial.hits), len(trial.alarms)
     return Found(
-        detector=detector.name,
-        recall=hits / len(faces),
-        recall_interval=binomial_interval(hits, len(faces)),
-        n_faces=len(faces),
-        false_alarms=float(np.mean(alarms)),
-        pictures_with_alarm=binomial_interval(sum(n > 0 for n in alarms), len(scenes)),
-        n_scenes=len(scenes),
-        p50_ms=float(np.percentile(times, 50)),
-        p95_ms=float(np.percentile(times, 95)),
+        detector=trial.detector,
+        recall=float(trial.hits.mean()),
+        recall_interval=binomial_interval(int(trial.hits.sum()), n_faces),
+        n_faces=n_faces,
+        false_alarms=float(trial.alarms.mean()),
+        with_alarm=float((trial.alarms > 0).mean()),
+        with_alarm_interval=binomial_interval(int((trial.alarms > 0).sum()), n_scenes),
+        n_scenes=n_scenes,
+        p50_ms=float(np.percentile(trial.times_ms, 50)),
+        p95_ms=float(np.percentile(trial.times_ms, 95)),
     )
+
+
+def judge_cascade(cascade: Trial, other: Trial) -> str:
+    """Say what becomes of the survey's claim against another detector, on the same pictures.
+
+    Reproduced: it finds more faces, or raises fewer alarms, and is not shown to be worse in the other. Each by McNemar's exact
+    test at the level of ALPHA / 2, as two questions are asked.
+    """
+    faces = difference_of_accuracies_on_one_test_set(cascade.hits, other.hits)
+    quiet = difference_of_accuracies_on_one_test_set(cascade.alarms == 0, other.alarms == 0)
+    figures = (
+        f"recall {100 * cascade.hits.mean():.2f} against {100 * other.hits.mean():.2f} % of {len(other.hits):,} faces"
+        f" (p {faces.p_value:.3g}), scenes without an alarm {100 * (cascade.alarms == 0).mean():.1f} against"
+        f" {100 * (other.alarms == 0).mean():.1f} % of {len(other.alarms):,} (p {quiet.p_value:.3g})"
+    )
+    shown = [one.difference for one in (faces, quiet) if one.p_value <= ALPHA / 2]
+    word = "cannot be told" if not shown else "reproduced" if min(shown) > 0 else "not reproduced"
+    return f'"{CASCADE}" Against {other.detector}: {word}; {figures}.'
 
 
 def is_the_person(found: Detection) -> bool:

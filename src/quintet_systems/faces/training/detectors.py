@@ -19,12 +19,12 @@ from quintet_systems.faces.engine.hog import Hog
 from quintet_systems.faces.engine.parts import Detector
 from quintet_systems.faces.engine.pipeline import central
 from quintet_systems.faces.engine.yunet import YuNet
-from quintet_systems.faces.protocols.detection import MIDDLE, Found, measure_detector
+from quintet_systems.faces.protocols.detection import MIDDLE, Found, found_by, judging_pictures, try_detector
 from quintet_systems.faces.training.cascade import train_cascade
 from quintet_systems.faces.training.hog_detector import Place, train_hog
-from quintet_systems.faces.training.splits import people_for, scenes_for
+from quintet_systems.faces.training.splits import scenes_for, some_for
 
-FACES = {"train": 4000, "validation": 600, "test": 1500}
+FACES = {"train": 4000, "validation": 600}
 ORIGIN = {
     "licence": "MIT, as Quintet; LFW and the scenes state no licence for what is learnt from them",
     "source": "trained by Quintet: quintet faces train-detectors",
@@ -46,9 +46,7 @@ def train_detectors(
     teacher = _teacher(data)
     on_stage("placing faces")
     places = {part: _places(lfw, teacher, part, seed) for part in ("train", "validation")}
-    tested = _chosen(lfw, "test", seed)
-    faces = [lfw.archive.read(lfw.members[name]) for name in tested]
-    test_scenes = scenes_for("test", scenes)
+    faces, test_scenes = judging_pictures(data)
     found: dict[str, Found] = {}
     on_stage("hog")
     weights, threshold = train_hog(
@@ -87,7 +85,7 @@ def _kept(
     scenes: Sequence[np.ndarray],
     folder: Path,
 ) -> Found:
-    measured = measure_detector(detector, faces, scenes)
+    measured = found_by(try_detector(detector, faces, scenes))
     card = {"name": name, "kind": "detector", **ORIGIN, **own, "measured": asdict(measured)}
     defaults.keep(name, arrays, card, folder)
     return measured
@@ -99,14 +97,9 @@ def _teacher(data: Path | None) -> YuNet:
     return YuNet(model("yunet").path(data))
 
 
-def _chosen(lfw: Lfw, part: str, seed: int) -> list[str]:
-    names = people_for(part, lfw.names())
-    return [names[i] for i in np.sort(np.random.default_rng(seed).permutation(len(names))[: FACES[part]])]
-
-
 def _places(lfw: Lfw, teacher: YuNet, part: str, seed: int) -> list[Place]:
     found = []
-    for name in _chosen(lfw, part, seed):
+    for name in some_for(part, lfw.names(), FACES[part], seed):
         picture = lfw.archive.read(lfw.members[name])
         face = central(teacher(picture), (round(2 * MIDDLE[0]), round(2 * MIDDLE[1])))
         if face and face.landmarks is not None:

@@ -23,6 +23,12 @@ def people_for(part: str, names: Sequence[str]) -> list[str]:
     return [name for name in names if part_of(person(name)) == part]
 
 
+def some_for(part: str, names: Sequence[str], count: int, seed: int = 1) -> list[str]:
+    """Return at most `count` pictures of people_for, drawn by `seed`, in order."""
+    own = people_for(part, names)
+    return [own[i] for i in np.sort(np.random.default_rng(seed).permutation(len(own))[:count])]
+
+
 def scenes_for(part: str, scenes: Sequence[tuple[str, np.ndarray]]) -> list[np.ndarray]:
     """Return those scenes that are of the part, by content."""
     return [picture for _, picture in scenes if part_of(picture.tobytes()) == part]
