@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faces_drawn import draw_face
 from PIL import Image
 
 from quintet.errors import DataError
@@ -24,38 +23,16 @@ from quintet_systems.faces.comparison.study import Difference, compare_faces
 from quintet_systems.faces.conditions import CONDITIONS
 from quintet_systems.faces.data.gallery import Gallery, folder, light_subset
 from quintet_systems.faces.data.lfw import Pair
-from quintet_systems.faces.engine.boxes import square_of
-from quintet_systems.faces.engine.face import Detection
+from quintet_systems.faces.drawn import Told, draw_face, draw_gallery
 from quintet_systems.faces.handcrafted.features import METHODS
 from quintet_systems.faces.system import nearest_is_the_same
 
 PEOPLE, SHOTS = 6, 5
 
 
-class KnowsDrawnFaces:
-    """A detector that was told where drawn faces are."""
-
-    name = "drawn"
-
-    def __init__(self, places: dict[bytes, np.ndarray]) -> None:
-        self.places = places
-
-    def __call__(self, picture: np.ndarray) -> list[Detection]:
-        landmarks = self.places.get(picture.tobytes())
-        return [] if landmarks is None else [Detection(box=square_of(landmarks), score=1.0, landmarks=landmarks)]
-
-
 @pytest.fixture(scope="module")
-def drawn() -> tuple[Gallery, KnowsDrawnFaces]:
-    made = [(person, *draw_face(person, 112, shot=shot)) for person in range(PEOPLE) for shot in range(SHOTS)]
-    gallery = Gallery(
-        name="drawn",
-        pictures=tuple(picture for _, picture, _ in made),
-        people=np.array([f"p{person}" for person, _, _ in made]),
-        names=tuple(f"{i}" for i in range(len(made))),
-        conditions=("",) * len(made),
-    )
-    return gallery, KnowsDrawnFaces({picture.tobytes(): landmarks for _, picture, landmarks in made})
+def drawn() -> tuple[Gallery, Told]:
+    return draw_gallery(range(PEOPLE), SHOTS)
 
 
 @pytest.fixture(scope="module")

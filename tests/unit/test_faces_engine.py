@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-from faces_drawn import draw_face
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from quintet.bundle import Bundle
 from quintet.errors import DataError
 from quintet.runtimes import NumpyPredictor
 from quintet.weights import initial_weights
+from quintet_systems.faces.drawn import draw_face
 from quintet_systems.faces.engine.align import PLACES, align, similarity
 from quintet_systems.faces.engine.boxes import best_of_overlapping, overlap, square_of
 from quintet_systems.faces.engine.cascade import (

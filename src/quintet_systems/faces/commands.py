@@ -23,6 +23,11 @@ WithModels = Annotated[Path | None, typer.Option(help="The folder that has face-
 SAME = 0.4  # cosine
 
 
+def say(text: str) -> None:
+    """Print for people, a line as long as it is: paths stay whole."""
+    talk().print(text, soft_wrap=True)
+
+
 @app.callback()
 def group() -> None:
     """Faces: find, compare, identify; and measure how well."""
@@ -41,7 +46,7 @@ def detect(
     from quintet_systems.faces.engine.opening import open_detector
 
     finds, card = open_detector(detector, models)
-    talk().print(_using(card))
+    say(_using(card))
     records = []
     for name, picture, reason in _pictures(source):
         found = [] if picture is None else list(finds(picture))
@@ -51,7 +56,7 @@ def detect(
         elif out:
             record["drawn"] = str(draw(picture, found, out / f"{Path(name).stem}.png"))
         records.append(record)
-        talk().print(f"{name}: {reason or _count(len(found))}", soft_wrap=True)
+        say(f"{name}: {reason or _count(len(found))}")
     if json:
         print_json({"detector": card, "pictures": records})
     raise typer.Exit(0 if all(one["faces"] for one in records) else 1)
@@ -72,7 +77,7 @@ def verify(
     seen = [_largest(engine, file) for file in (first, second)]
     missing = [str(file) for file, one in zip((first, second), seen, strict=True) if not one.faces]
     if missing:
-        talk().print(f"no face was found in {' nor in '.join(missing)}: nothing can be compared")
+        say(f"no face was found in {' nor in '.join(missing)}: nothing can be compared")
         if json:
             print_json({"engine": cards, "same": None, "cosine": None, "no_face_in": missing})
         raise typer.Exit(1)
@@ -90,9 +95,7 @@ def verify(
             }
         )
     word = "one person" if same else "two people"
-    talk().print(
-        f"{word}: cosine {cosine:.3f}, threshold {threshold:g}{_doubts((a.quality.reasons, b.quality.reasons))}"
-    )
+    say(f"{word}: cosine {cosine:.3f}, threshold {threshold:g}{_doubts((a.quality.reasons, b.quality.reasons))}")
     raise typer.Exit(0 if same else 1)
 
 
@@ -119,7 +122,7 @@ def identify(
     faces = [engine(picture, most=1).faces for picture in known.pictures]
     found = np.array([bool(one) for one in faces])
     for name in np.array(known.names)[~found]:
-        talk().print(f"no face was found in {name}: it is left out of the gallery")
+        say(f"no face was found in {name}: it is left out of the gallery")
     if not found.any():
         raise DataError(f"received {gallery}, in whose pictures no face was found, expected faces; use other pictures")
     embeddings = np.stack([one[0].embedding for one in faces if one])
@@ -141,7 +144,7 @@ def identify(
             )
         records.append({"file": name, "faces": answers, **({"error": reason} if picture is None else {})})
         said = ", ".join(f"{a['person'] or 'unknown'} ({a['cosine']:.3f})" for a in answers)
-        talk().print(f"{name}: {reason or said or 'no face'}", soft_wrap=True)
+        say(f"{name}: {reason or said or 'no face'}")
     if json:
         print_json({"engine": cards, "gallery": sorted(map(str, people)), "threshold": threshold, "pictures": records})
     sure = all(one["faces"] and all(face["person"] for face in one["faces"]) for one in records)
@@ -169,7 +172,7 @@ def embed(
     for name, picture, reason in _pictures(source):
         faces = engine(picture).faces if picture is not None else ()
         rows += [(name, face) for face in faces]
-        talk().print(f"{name}: {reason or _count(len(faces))}", soft_wrap=True)
+        say(f"{name}: {reason or _count(len(faces))}")
     if rows:
         stream = io.BytesIO()
         np.savez(
@@ -215,7 +218,7 @@ def lfw(
         )
     cards = {"detector": card, "embedders": [dict(one.card) for one in embedders]}
     for one in (card, *cards["embedders"]):
-        talk().print(_using(one))
+        say(_using(one))
     with progress() as on_event:
 
         def shown(done: int, total: int) -> None:
@@ -233,7 +236,7 @@ def lfw(
     several = len(result.folds) > 1
     error = f" ± {100 * result.standard_error:.2f} (standard error){_span(result.interval)}" if several else ""
     which = "ten folds" if folds == [None] else f"fold{'s' if several else ''} {', '.join(map(str, folds))}"
-    talk().print(
+    say(
         f"LFW View 2, {which}, {result.n_pairs:,} pairs: {100 * result.mean:.2f} %{error}; {result.not_compared} pairs with a"
         " face that was not found, answered as two people"
     )
@@ -271,24 +274,22 @@ def measure(
     if json:
         print_json({"engine": cards, **asdict(result)})
         return
-    talk().print(
-        f"{result.pictures:,} pictures of {result.people:,} people; in {100 * result.fta:.1f} % no face was found"
-    )
-    talk().print(f"equal error rate {_share(result.eer, result.eer_interval)}")
+    say(f"{result.pictures:,} pictures of {result.people:,} people; in {100 * result.fta:.1f} % no face was found")
+    say(f"equal error rate {_share(result.eer, result.eer_interval)}")
     for rate, point in result.points.items():
-        talk().print(
+        say(
             f"at a false match rate of {rate}: threshold {point.threshold:.3f}, false non-match rate"
             f" {_share(point.fnmr, point.fnmr_interval)}, n {point.n_mated:,} mated, {point.n_impostor:,} impostor"
         )
     if result.cmc and result.rank1_interval:
-        talk().print(f"closed set, one picture enrolled: rank 1 {_share(result.cmc[0], result.rank1_interval)}")
+        say(f"closed set, one picture enrolled: rank 1 {_share(result.cmc[0], result.rank1_interval)}")
     for rate, point in result.open_set.items():
-        talk().print(
+        say(
             f"open set, {rate} of strangers taken for someone: {_share(point.tpir, point.tpir_interval)} of the enrolled found,"
             f" n {point.n_mated:,} and {point.n_strangers:,} strangers"
         )
     for reason in result.refused:
-        talk().print(f"not measured: {reason}", soft_wrap=True)
+        say(f"not measured: {reason}")
 
 
 @app.command("train-detectors")
@@ -309,13 +310,11 @@ def train_detectors(
     from quintet_systems.faces import defaults
     from quintet_systems.faces.training.detectors import train_detectors as train
 
-    found = train(
-        data, work, library, out or defaults.FOLDER, on_stage=lambda stage: talk().print(f"training: {stage}")
-    )
+    found = train(data, work, library, out or defaults.FOLDER, on_stage=lambda stage: say(f"training: {stage}"))
     if json:
         print_json({name: asdict(one) for name, one in found.items()})
     for name, one in found.items():
-        talk().print(
+        say(
             f"{name}: {100 * one.recall:.2f} % of {one.n_faces:,} faces, {one.false_alarms:.3f} false alarms a scene"
             f" ({one.n_scenes} scenes), {one.p50_ms:.1f} ms a picture"
         )
@@ -355,7 +354,7 @@ def carry(
         "measured": {"what": f"LFW View 2, fold {fold} alone, faces found by {card['name']}", **asdict(found)},
     }
     defaults.carry_embedder(read_bundle(bundle), own, out or defaults.FOLDER)
-    talk().print(
+    say(
         f"carried: {100 * found.mean:.2f} % of {found.n_pairs} pairs of fold {fold}, threshold {found.thresholds[0]:.3f}"
     )
 
@@ -394,7 +393,7 @@ def compare(
     names = at_hand(EMBEDDERS, data) if embedders == "auto" else split(embedders)
     methods = [learned(open_embedder(name, data)) for name in names] + handcrafted()
     for one in (card, *(m.card for m in methods if m.kind == "learned")):
-        talk().print(_using(one))
+        say(_using(one))
     with progress() as on_event:
         result = compare_faces(
             finds,
@@ -415,8 +414,8 @@ def compare(
         print_json({**asdict(result), "report": [str(file) for file in written]})
         return
     for sentence in result.claims:
-        talk().print(sentence)
-    talk().print(f"Tables, plots and every pair: {written[0]}")
+        say(sentence)
+    say(f"Tables, plots and every pair: {written[0]}")
 
 
 def _open(detector: str, embedder: str, models: Path | None) -> "tuple[Engine, Mapping[str, Any]]":
@@ -424,15 +423,15 @@ def _open(detector: str, embedder: str, models: Path | None) -> "tuple[Engine, M
 
     engine, cards = open_engine(detector, embedder, models)
     for card in cards.values():
-        talk().print(_using(card))
+        say(_using(card))
     return engine, cards
 
 
 def _say_faults(pictures: "Gallery") -> None:
     for one, other in pictures.twins:
-        talk().print(f"the same picture under two names: {one}, {other}", soft_wrap=True)
+        say(f"the same picture under two names: {one}, {other}")
     for name, why in pictures.broken:
-        talk().print(f"set aside: {name}: {why}", soft_wrap=True)
+        say(f"set aside: {name}: {why}")
 
 
 def _share(value: float, bounds: "Interval") -> str:
@@ -479,7 +478,7 @@ def _largest(engine: "Engine", file: Path) -> "Seen":
     seen = engine(read_image(file))
     faces = sorted(seen.faces, key=lambda f: -f.detection.box[2] * f.detection.box[3])
     if len(faces) > 1:
-        talk().print(f"{file}: {len(faces)} faces; the largest is taken")
+        say(f"{file}: {len(faces)} faces; the largest is taken")
     return replace(seen, faces=tuple(faces))
 
 

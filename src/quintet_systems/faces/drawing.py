@@ -17,7 +17,7 @@ def draw(picture: np.ndarray, found: Sequence[Detection], file: Path) -> Path:
     """Write `picture` with a box, a score and five points for each face, as a PNG; return where."""
     from PIL import Image
 
-    shown = np.ascontiguousarray(picture)
+    shown = np.array(picture)  # a copy: what Pillow decodes may be read-only
     thick = max(1, round(max(picture.shape[:2]) / 320))
     for one in found:
         left, top, width, height = (round(value) for value in one.box)

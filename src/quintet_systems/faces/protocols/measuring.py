@@ -98,7 +98,8 @@ def measure_set(embeddings: np.ndarray, people: np.ndarray, found: np.ndarray, s
         open_set=opened,
         refused=tuple(refused),
         det=tuple(
-            (float(t), float(a), float(b)) for t, a, b in zip(thresholds[kept], fmr[kept], fnmr[kept], strict=True)
+            (float(t), float(a), float(b))
+            for t, a, b in zip(np.clip(thresholds[kept], -2, 2), fmr[kept], fnmr[kept], strict=True)
         ),
     )
 
