@@ -101,7 +101,12 @@ def _decode(content: bytes, shape: tuple[int, int, int] | None) -> np.ndarray:
 
     try:
         image = pillow.open(io.BytesIO(content), formats=FORMATS)
-    except (UnidentifiedImageError, pillow.DecompressionBombError):
+    except pillow.DecompressionBombError:
+        least = 2 * (pillow.MAX_IMAGE_PIXELS or 0)
+        raise _Refused(
+            f"more than {least:,} pixels, expected at most {MAX_PIXELS:,}; make the picture smaller"
+        ) from None
+    except UnidentifiedImageError:
         raise _Refused(f"something else than a picture, expected one of {', '.join(FORMATS)}; convert it") from None
     with image:
         width, height = image.size
