@@ -6,7 +6,6 @@ Quintet takes more than 1.05 times the best of the three, predict less than 50 t
 """
 
 import contextlib
-import json
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from measurement import (
-    PLAIN,
     MeasurementFailed,
+    Plain,
     bounds,
     environment,
     exit_code,
@@ -62,38 +61,6 @@ class Contender(Protocol):
     def close(self) -> None:
         """End it."""
         ...
-
-
-class Plain:
-    """A plain script that answers in lines of JSON; `outputs` is what it gave for the picture."""
-
-    def __init__(self, script: str, arguments: Sequence[object], engine: str | None = None) -> None:
-        self._script = script
-        self._process = subprocess.Popen(
-            [sys.executable, str(PLAIN / script), *map(str, arguments)],
-            env=environment(1, engine), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.outputs: list[float] = self._read()["outputs"]
-
-    def round(self, calls: int) -> dict[str, Any]:
-        """Return {"ms": one for each of `calls` predictions}."""
-        assert self._process.stdin
-        self._process.stdin.write(f"{calls}\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        said = (self._process.communicate()[1].strip().splitlines() or ["no output"])[-1]
-        raise MeasurementFailed(f"received no answer from {self._script}, expected predictions; it said: {said[:300]}")
 
 
 def main(arguments: Sequence[str], open_all: Callable[..., dict[str, Contender]] | None = None) -> int:

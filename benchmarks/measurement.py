@@ -33,6 +33,50 @@ class MeasurementFailed(QuintetError):
     """A plain script or a worker that did not end well."""
 
 
+class Plain:
+    """A script that answers in lines of JSON; `outputs` is what it gave for the picture. `more` are variables for it."""
+
+    def __init__(
+        self,
+        script: str | Path,
+        arguments: Sequence[object],
+        engine: str | None = None,
+        threads: int = 1,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        self._script = script
+        self._process = subprocess.Popen(
+            [sys.executable, str(PLAIN / script), *map(str, arguments)],
+            env=environment(threads, engine) | dict(more or {}),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.outputs: list[float] = self._read()["outputs"]
+
+    def round(self, calls: int) -> dict[str, Any]:
+        """Return {"ms": one for each of `calls` predictions}."""
+        return self.ask(str(calls))
+
+    def ask(self, line: str) -> dict[str, Any]:
+        """Return what the script answers to a line on its standard input."""
+        assert self._process.stdin
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        said = (self._process.communicate()[1].strip().splitlines() or ["no output"])[-1]
+        raise MeasurementFailed(f"received no answer from {self._script}, expected predictions; it said: {said[:300]}")
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options of both benchmarks."""
     made = argparse.ArgumentParser(description=description)
