@@ -256,7 +256,8 @@ def page(record: Mapping[str, Any], text: str) -> list[str]:
         f" frames after some that are not counted, each engine in a process of its own, asked in turn, {record['threads']}"
         " threads where it uses any. Quintet: YuNet and MobileFaceNet with the mirrored face, and the quality measures.",
         f"Accuracy: LFW's View 1, {record['pairs']:,} test pairs, thresholds ten-fold within them; a pair with a face that"
-        " was not found is answered as two people. face_recognition: dlib's HOG and network; mtcnn: its landmarks, then MobileFaceNet.",
+        " was not found is answered as two people. face_recognition: dlib's HOG and network; mtcnn: its landmarks, then"
+        " MobileFaceNet.",
         provenance(record),
         "Run it with `python benchmarks/faces.py --peers FOLDER`; [benchmarks](../../benchmarks/README.md) says how to make it.",
     ]
