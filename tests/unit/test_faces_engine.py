@@ -117,7 +117,7 @@ class FakeDetector:
 class FakeEmbedder:
     """Says which channel is brightest."""
 
-    name, card = "fake", {"name": "fake", "licence": "none"}
+    name, card, size_bytes = "fake", {"name": "fake", "licence": "none"}, 0
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         y = crops.mean((1, 2), dtype=np.float32) + 1e-3

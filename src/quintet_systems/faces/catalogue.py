@@ -12,11 +12,15 @@ from quintet.errors import DataError, nearest
 from quintet_systems.faces.data.archive import find
 
 FOLDER = "face-models"
+THRESHOLD_OF = "reached by 1 in 1,000 pairs of two people in LFW's View 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model of the catalogue. `settings` are what its embedder or detector needs besides the file."""
+    """One model of the catalogue. `settings` are what its embedder or detector needs besides the file.
+
+    `threshold` is the cosine that THRESHOLD_OF says, with YuNet's landmarks.
+    """
 
     name: str
     kind: Literal["detector", "embedder"]
@@ -26,11 +30,13 @@ class Model:
     source: str
     trained_on: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    threshold: float | None = None
 
     def card(self) -> dict[str, Any]:
         """Return what reports say of it."""
         keys = ("name", "kind", "file", "sha256", "licence", "source", "trained_on")
-        return {key: getattr(self, key) for key in keys}
+        own = {key: getattr(self, key) for key in keys}
+        return own if self.threshold is None else {**own, "threshold": self.threshold, "threshold_of": THRESHOLD_OF}
 
     def path(self, data: Path | None = None) -> Path:
         """Return where its file lies, its checksum checked. Raises DataError where it is nowhere, or is another file."""

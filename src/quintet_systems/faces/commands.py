@@ -20,7 +20,9 @@ WithEmbedder = Annotated[
     str, typer.Option(help="mobilefacenet, sface, quintet, or an ONNX file; auto: the best at hand.")
 ]
 WithModels = Annotated[Path | None, typer.Option(help="The folder that has face-models; default: QUINTET_DATA.")]
-SAME = 0.4  # cosine
+WithThreshold = Annotated[
+    float | None, typer.Option(help="The least cosine of one person; default: as measured for the embedder.")
+]
 
 
 def say(text: str) -> None:
@@ -69,11 +71,12 @@ def verify(
     detector: WithDetector = "auto",
     embedder: WithEmbedder = "auto",
     models: WithModels = None,
-    threshold: Annotated[float, typer.Option(help="The least cosine of one person.")] = SAME,
+    threshold: WithThreshold = None,
     json: AsJson = False,
 ) -> None:
     """Say whether two pictures show one person, by the largest face of each. Exit code 1: they do not, or a face is missing."""
     engine, cards = _open(detector, embedder, models)
+    threshold, why = _threshold(threshold, cards["embedder"])
     seen = [_largest(engine, file) for file in (first, second)]
     missing = [str(file) for file, one in zip((first, second), seen, strict=True) if not one.faces]
     if missing:
@@ -95,7 +98,7 @@ def verify(
             }
         )
     word = "one person" if same else "two people"
-    say(f"{word}: cosine {cosine:.3f}, threshold {threshold:g}{_doubts((a.quality.reasons, b.quality.reasons))}")
+    say(f"{word}: cosine {cosine:.3f}, threshold {threshold:g}{why}{_doubts((a.quality.reasons, b.quality.reasons))}")
     raise typer.Exit(0 if same else 1)
 
 
@@ -106,7 +109,7 @@ def identify(
     detector: WithDetector = "auto",
     embedder: WithEmbedder = "auto",
     models: WithModels = None,
-    threshold: Annotated[float, typer.Option(help="The least cosine of one person; below it: unknown.")] = SAME,
+    threshold: WithThreshold = None,
     json: AsJson = False,
 ) -> None:
     """Say who is in pictures, of the people of a gallery. Exit code 1 where somebody is unknown or no face was found."""
@@ -117,6 +120,8 @@ def identify(
     from quintet_systems.faces.protocols.identification import templates
 
     engine, cards = _open(detector, embedder, models)
+    threshold, why = _threshold(threshold, cards["embedder"])
+    say(f"unknown below a cosine of {threshold:g}{why}")
     known = folder(gallery)
     _say_faults(known)
     faces = [engine(picture, most=1).faces for picture in known.pictures]
@@ -350,7 +355,8 @@ def carry(
         "licence": "MIT, as Quintet; LFW states no licence for what is learnt from it",
         "source": "trained by Quintet: quintet train faces, then quintet faces carry",
         "trained_on": f"LFW, the people of all folds of its pairs but {fold}",
-        "threshold": found.thresholds[0],
+        "threshold": round(found.thresholds[0], 3),
+        "threshold_of": "the most accurate on LFW pairs of people whom it did not learn from",
         "measured": {"what": f"LFW View 2, fold {fold} alone, faces found by {card['name']}", **asdict(found)},
     }
     defaults.carry_embedder(read_bundle(bundle), own, out or defaults.FOLDER)
@@ -425,6 +431,20 @@ def _open(detector: str, embedder: str, models: Path | None) -> "tuple[Engine, M
     for card in cards.values():
         say(_using(card))
     return engine, cards
+
+
+def _threshold(given: float | None, card: Mapping[str, Any]) -> tuple[float, str]:
+    """Return the threshold, and where it comes from."""
+    from quintet.errors import DataError
+
+    if given is not None:
+        return given, ""
+    if "threshold" not in card:
+        raise DataError(
+            f"received no --threshold for {card['name']}, for which none was measured, expected one; measure some with:"
+            f" quintet faces measure FOLDER --embedder {card.get('file', card['name'])}"
+        )
+    return card["threshold"], f" ({card['threshold_of']})"
 
 
 def _say_faults(pictures: "Gallery") -> None:

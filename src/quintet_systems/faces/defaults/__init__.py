@@ -25,13 +25,13 @@ FOLDER = Path(__file__).parent
 NAMES = ("hog", "cascade", "embedder")
 
 
-def card(name: str) -> dict[str, Any]:
+def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """Return what a part says of itself: what it learnt from, what it measured, how it is made again.
 
     Raises:
         DataError: this copy of Quintet carries no such part.
     """
-    file = FOLDER / f"{name}.json"
+    file = folder / f"{name}.json"
     if name not in NAMES or not file.is_file():
         raise DataError(
             f"received {name}, which this copy of Quintet does not carry, expected one of {', '.join(carried())}"
@@ -60,12 +60,12 @@ def open_cascade() -> Cascade:
     return Cascade(nets, Thresholds(**card("cascade")["thresholds"]))
 
 
-def open_embedder() -> NetEmbedder:
+def open_embedder(folder: Path = FOLDER) -> NetEmbedder:
     """Return the embedder."""
-    own = card("embedder")
+    own = card("embedder", folder)
     net = from_json(own["network"])
     assert isinstance(net, Net)
-    bundle = Bundle(net=net, weights=_of(_arrays("embedder"), ""), labels=(), card={})
+    bundle = Bundle(net=net, weights=_of(_arrays("embedder", folder), ""), labels=(), card={})
     return NetEmbedder(bundle, "quintet", {key: value for key, value in own.items() if key != "network"})
 
 
@@ -87,9 +87,9 @@ def carry_embedder(bundle: Bundle, own: Mapping[str, Any], folder: Path = FOLDER
     keep("embedder", bundle.weights, {**own, "network": to_json(bundle.net)}, folder)
 
 
-def _arrays(name: str) -> dict[str, np.ndarray]:
-    card(name)
-    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as arrays:
+def _arrays(name: str, folder: Path = FOLDER) -> dict[str, np.ndarray]:
+    card(name, folder)
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
         return {key: arrays[key].astype(np.float32) for key in arrays.files}
 
 
