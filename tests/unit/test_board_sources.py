@@ -80,6 +80,29 @@ def test_a_restart_goes_on_behind_the_last_stored_result(tmp_path):
     assert taken(again) == ["old.jpg"]
 
 
+def test_another_folder_begins_at_its_own_beginning(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, changed in ((old, 10), (new, 20)):
+        folder.mkdir()
+        put(folder, "a.jpg", b"x", changed=changed)
+    frame = FolderSource(new, poll_s=0.0).next(0.0)
+    assert frame is not None
+    assert taken(FolderSource(new, last={"mark": dict(frame.mark)}, poll_s=0.0)) == []
+    assert taken(FolderSource(old, last={"mark": dict(frame.mark)}, poll_s=0.0)) == ["a.jpg"]
+
+
+def test_a_folder_says_why_it_gives_nothing(tmp_path):
+    source = FolderSource(tmp_path, poll_s=0.0)
+    assert taken(source) == []
+    assert "holds no picture (its subfolders are not looked into)" in source.state().trouble
+    put(tmp_path, "a.jpg", b"x")
+    source.poll()
+    source.poll()
+    assert taken(source) == ["a.jpg"]
+    source.poll()
+    assert "all 1 pictures" in source.state().trouble
+
+
 def test_a_folder_may_go_and_come_back(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -305,7 +328,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(scheme):
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["ftp://camera.example/", "rtsp://", "http://[::1/", "http://camera.example:port/"])
+@pytest.mark.parametrize("address", ["rtsp://", "http://[::1/", "http://camera.example:port/"])
 def test_what_is_no_address_of_a_camera_is_refused(address):
     with pytest.raises(DataError, match=r"received --source .*, expected rtsp://"):
         open_source(address)

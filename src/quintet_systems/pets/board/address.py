@@ -27,7 +27,7 @@ def split_address(address: str, kind: Kind) -> urllib.parse.SplitResult:
     Raises:
         DataError: it is no address of this kind, or has a password in it. The message does not repeat one.
     """
-    shown = re.sub(r"//[^/]*@", "//…@", address)
+    shown = masked(address)
     try:
         parts = urllib.parse.urlsplit(address)
         found = parts.scheme in kind.schemes and bool(parts.hostname) and parts.port != 0
@@ -39,3 +39,12 @@ def split_address(address: str, kind: Kind) -> urllib.parse.SplitResult:
     if parts.password is not None:
         raise DataError(f"received a password in {kind.option} {shown}, expected it in {kind.secret}; move it there")
     return parts
+
+
+def masked(address: str) -> str:
+    """Return the address for a message: without a user, and so without a password.
+
+    >>> masked("rtsp://viewer:secret@camera.example/live")
+    'rtsp://…@camera.example/live'
+    """
+    return re.sub(r"//[^/]*@", "//…@", address)

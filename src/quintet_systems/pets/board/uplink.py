@@ -7,6 +7,7 @@ way, save those that the full queue dropped, which leave a gap in `sequence`.
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -60,6 +61,15 @@ class Uplink:
             self._backoff.reset()
         if link:
             link.close()
+
+    def wait_sent(self, timeout_s: float) -> bool:
+        """Wait until nothing is left to send; False where that did not come about, or sending failed."""
+        until = time.monotonic() + timeout_s
+        while self._queue.pending(1):
+            if self.trouble or time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop; what is not acknowledged goes out the next time."""
