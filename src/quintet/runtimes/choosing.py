@@ -120,11 +120,10 @@ def usual(folder: Path, runtime: str | None = None, precision: str | None = None
 
 
 def check_setting(runtime: str, precision: str) -> None:
-    """Refuse what no bundle could be opened with here; "auto" always passes.
+    """Refuse what no bundle could be opened with anywhere; "auto" always passes.
 
     Raises:
         BundleError: no such runtime or precision, or numpy in int8.
-        EnvironmentUnavailable: the runtime is not installed.
     """
     if runtime not in ("auto", *RUNTIMES):
         raise BundleError(f'received runtime "{runtime}", {nearest(runtime, ("auto", *RUNTIMES))}')
@@ -132,6 +131,10 @@ def check_setting(runtime: str, precision: str) -> None:
         raise BundleError(f'received precision "{precision}", {nearest(precision, ("auto", *PRECISIONS))}')
     if (runtime, precision) == ("numpy", "int8"):
         raise BundleError("received int8 for numpy, which computes float32 only; take another runtime")
+
+
+def check_installed(runtime: str) -> None:
+    """Refuse a runtime that is not installed here; "auto" always passes. Raises EnvironmentUnavailable."""
     if runtime not in ("auto", *installed_runtimes()):
         package = PACKAGES[runtime].replace("_", "-")
         raise EnvironmentUnavailable(

@@ -94,21 +94,13 @@ class Pass(object):
         self.moved[self.prefix + layer["name"] + "." + role] = value
 
 
-def blind(convolution):
-    """Tell whether some weights of a convolution meet nothing but padding; it is then computed in float32.
+def has_unseeing_weights(convolution):
+    """Tell whether some weights of a convolution's record meet nothing but padding; it is then computed in float32.
 
     On CPUs, torch 2.13 and TensorFlow 2.21 (both by oneDNN) give garbage as bfloat16's gradient of such weights.
     """
-    return any(
-        sees_only_padding(size, taps, step, before, after)
-        for size, taps, step, (before, after) in zip(
-            convolution["input_shape"][:2],
-            convolution["kernel"],
-            convolution["stride"],
-            convolution["pads"],
-            strict=True,
-        )
-    )
+    sides = zip(convolution["input_shape"], convolution["kernel"], convolution["stride"], convolution["pads"])
+    return any(sees_only_padding(size, taps, step, before, after) for size, taps, step, (before, after) in sides)
 
 
 def sees_only_padding(size, taps, step, before, after):

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from quintet_worker.adapters.adapter import Adapter, Pass, blind
+from quintet_worker.adapters.adapter import Adapter, Pass, has_unseeing_weights
 
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
 SELU_ALPHA = 1.6732632423543772
@@ -259,7 +259,7 @@ class TensorFlow(Adapter):
 
     def _conv(self, layer, x, run):
         tf = self.tf
-        dtype = self.dtype if blind(layer) else self.compute
+        dtype = self.dtype if has_unseeing_weights(layer) else self.compute
         kernel = tf.cast(run.get(layer, "kernel"), dtype)
         y = tf.nn.conv2d(tf.cast(x, dtype), kernel, layer["stride"], layer["padding"].upper())
         return self._biased(layer, y, run)

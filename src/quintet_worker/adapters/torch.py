@@ -10,7 +10,7 @@ BatchNorm's running variance is the population's here, so it is updated by hand:
 import math
 import os
 
-from quintet_worker.adapters.adapter import Adapter, blind
+from quintet_worker.adapters.adapter import Adapter, has_unseeing_weights
 from quintet_worker.memory import keep_freed_memory
 
 PARTS = ("discriminator", "generator")
@@ -251,7 +251,7 @@ class Torch(Adapter):
         (top, bottom), (left, right) = layer["pads"]
         even = top == bottom and left == right
         stride, pads = tuple(layer["stride"]), (top, left) if even else 0
-        dtype = self.dtype if blind(layer) else self.compute
+        dtype = self.dtype if has_unseeing_weights(layer) else self.compute
         conv2d, pad = self.F.conv2d, self.F.pad
 
         def run(x):

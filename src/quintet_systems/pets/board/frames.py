@@ -14,6 +14,7 @@ import numpy as np
 
 from quintet.errors import DataError
 from quintet.images import SUFFIXES
+from quintet_systems.pets.board.address import SOURCE, masked, split_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,6 @@ def open_source(text: str, *, last: Mapping[str, Any] | None = None) -> Source:
     Raises:
         DataError: there is no such source.
     """
-    from quintet_systems.pets.board.address import SOURCE, masked, split_address
     from quintet_systems.pets.board.camera import Camera
     from quintet_systems.pets.board.folder import FolderSource
     from quintet_systems.pets.board.single import PictureSource

@@ -26,9 +26,8 @@ def unit(source: str, options: str = "", program: str = "") -> str:
 
 
 def _checked(source: str, options: str) -> list[str]:
-    """Return the options as words, each known to `watch`, no password and no relative path among them."""
-    from quintet_systems.pets.board.address import HTTP, MQTT, SOURCE, split_address
-    from quintet_systems.pets.board.watch import parser
+    """Return the options as words that `watch` takes, no relative path among them."""
+    from quintet_systems.pets.board.watch import WatchSettings, check_words, parser
 
     try:
         words = shlex.split(options)
@@ -36,13 +35,11 @@ def _checked(source: str, options: str) -> list[str]:
         raise DataError(f"received --options {options} ({error}), expected words as in a shell; correct it") from None
     known = parser()
     known.error = _refuse  # pyright: ignore[reportAttributeAccessIssue]  # argparse would end the process
-    found = known.parse_args(["--source", source, *words])
+    found = WatchSettings(**vars(known.parse_args(["--source", source, *words])))
+    check_words(found)
     for name in ("--state", "--source", "--quiet"):
         if any(word.split("=")[0] == name for word in words):
             raise DataError(f"received {name} in --options, expected none: the unit says it; leave it out")
-    for address, kind in ((source if "://" in source else "", SOURCE), (found.mqtt, MQTT), (found.http, HTTP)):
-        if address:
-            split_address(address, kind)
     paths = [found.bundle, found.smaller, found.status, *found.trust]
     if "://" not in source and not source.startswith("camera"):
         paths.append(Path(source))

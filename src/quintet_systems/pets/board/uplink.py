@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from quintet_systems.pets.board.address import HTTP, MQTT
 from quintet_systems.pets.board.backoff import Backoff
 from quintet_systems.pets.board.queue import Queue
 from quintet_systems.pets.board.records import Stored
@@ -84,8 +85,6 @@ def make_link(mqtt: str, http: str, board: str = "") -> Link:
         DataError: the address is none.
         EnvironmentUnavailable: paho-mqtt is not installed.
     """
-    from quintet_systems.pets.board.address import HTTP, MQTT
-
     board = board or socket.gethostname()
     if mqtt:
         from quintet_systems.pets.board.mqtt_link import MqttLink

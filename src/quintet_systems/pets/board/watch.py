@@ -76,35 +76,31 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code: 1 where `--once` classified nothing."""
-    return watch(settings_of(arguments))
+    settings = WatchSettings(**vars(parser().parse_args(arguments)))
+    check_words(settings)
+    try:
+        _check_here(settings)
+    except EnvironmentUnavailable:
+        if "NOTIFY_SOCKET" not in os.environ:  # under systemd it may come back: safe mode says it, and tries again
+            raise
+    return watch(settings)
 
 
-def settings_of(arguments: Sequence[str]) -> WatchSettings:
-    """Return what the command line says, checked: what is wrong with it must not be charged to the bundle.
+def check_words(settings: WatchSettings) -> None:
+    """Refuse what is wrong on every machine, before it could be charged to the bundle.
 
     Raises:
-        DataError, BundleError, EnvironmentUnavailable: an option that cannot work here.
+        BundleError, DataError: what was received, and what was expected.
     """
-    settings = WatchSettings(**vars(parser().parse_args(arguments)))
-    _check(settings)
-    return settings
+    from quintet_systems.pets.board.address import HTTP, MQTT, SOURCE, split_address
 
-
-def _check(settings: WatchSettings) -> None:
-    if settings.mqtt or settings.http:  # their links open after the first label, too late to refuse an address
-        from quintet_systems.pets.board.address import HTTP, MQTT, split_address
-
-        for address, kind in ((settings.mqtt, MQTT), (settings.http, HTTP)):
-            if address:
-                split_address(address, kind)
+    source = settings.source if settings.source.partition("://")[0] in SOURCE.schemes else ""
+    for address, kind in ((source, SOURCE), (settings.mqtt, MQTT), (settings.http, HTTP)):
+        if address:
+            split_address(address, kind)
     from quintet.runtimes import check_setting
 
-    try:
-        check_setting(settings.runtime, settings.precision)
-        _check_files(settings)
-    except (EnvironmentUnavailable, FileNotFoundError) as error:
-        if "NOTIFY_SOCKET" not in os.environ:  # under systemd it may come back: safe mode says it, and tries again
-            raise DataError(str(error)) from None
+    check_setting(settings.runtime, settings.precision)
     if settings.threads < 1 or not 0 <= settings.page < 65536 or settings.daily_mb < 37.5:
         raise DataError(
             f"received --threads {settings.threads} --page {settings.page} --daily-mb {settings.daily_mb:g}, expected at least 1"
@@ -112,11 +108,15 @@ def _check(settings: WatchSettings) -> None:
         )
 
 
-def _check_files(settings: WatchSettings) -> None:
+def _check_here(settings: WatchSettings) -> None:
+    """Refuse what this machine lacks: a runtime, a bundle's folder, a key. Raises EnvironmentUnavailable."""
+    from quintet.runtimes import check_installed
+
+    check_installed(settings.runtime)
     for folder in filter(None, (settings.bundle, settings.smaller)):
         if not (folder / "bundle.json").is_file():
-            raise FileNotFoundError(
-                f"received the bundle {folder}, which has no bundle.json, expected a bundle's folder"
+            raise EnvironmentUnavailable(
+                f"received the bundle {folder}, which has no bundle.json, expected a bundle's folder; name one"
             )
     if settings.trust:
         from quintet_systems.pets.board.integrity import read_keys
