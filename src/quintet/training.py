@@ -4,14 +4,17 @@ The trials are a study like any other, so they resume after a kill. The bundle h
 validation split; the test figures are of all seeds, and play no part in the choice.
 """
 
+import json
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from quintet import machine
-from quintet.bundle import Bundle, write_bundle
-from quintet.errors import StudyError
+from quintet.bundle import Bundle, read_bundle, write_bundle
+from quintet.errors import BundleError, StudyError
 from quintet.network import Net
 from quintet.results import analyse
 from quintet.schedule import OnEvent, complete, run_study, silent
@@ -108,11 +111,11 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent, prepar
             **_own_test(chosen.metrics.get("accuracy"), len(prepared.arrays["test_y"])),
             "model_card": {key: list(lines) for key, lines in getattr(system, "model_card", {}).items()},
         }
-        bundle = write_bundle(
-            folder / "bundle",
-            Bundle(net=recipe.net, weights=_weights(folder, chosen), labels=prepared.labels, card=card),
-        )
-        system.complete_bundle(bundle, prepared)
+        bundle = folder / "bundle"
+        made = Bundle(net=recipe.net, weights=_weights(folder, chosen), labels=prepared.labels, card=card)
+        if not _is_there(bundle, made):  # else its exports and its signature stay
+            write_bundle(bundle, made)
+            system.complete_bundle(bundle, prepared)
     return Trained(
         network=network,
         library=library,
@@ -122,6 +125,20 @@ def train_network(study: Study, folder: Path, on_event: OnEvent = silent, prepar
         failures=failures,
         chosen_seed=chosen.seed if chosen else None,
         bundle=bundle,
+    )
+
+
+def _is_there(folder: Path, made: Bundle) -> bool:
+    """Tell whether `folder` holds this very model: the same trial, card and weights."""
+    try:
+        there = read_bundle(folder)
+    except BundleError:
+        return False
+    card = json.loads(json.dumps(dict(made.card), default=str))
+    return (
+        all(there.card.get(key) == value for key, value in card.items())
+        and there.weights.keys() == made.weights.keys()
+        and all(np.array_equal(there.weights[name], array) for name, array in made.weights.items())
     )
 
 

@@ -108,6 +108,10 @@ MIXED = net_of(
     Dense(units=3),
     shape=(6, 6, 1),
 )  # fmt: skip
+BLIND = net_of(  # of each kernel only the middle meets a pixel
+    Conv(filters=64, kernel=(5, 5)), Activation(kind="relu"), Flatten(), Dense(units=3),
+    shape=(1, 1, 128),
+)  # fmt: skip
 NOISE_PAIR = Adversarial(
     name="noise pair",
     generator=net_of(

@@ -13,6 +13,7 @@ import typer
 from board_bundles import make_bundle, picture_bytes
 from typer.testing import CliRunner
 
+from quintet.errors import DataError
 from quintet_systems.pets.board.commands import mount
 from quintet_systems.pets.board.unit import unit
 from quintet_systems.pets.board.watch import main, parser
@@ -87,6 +88,12 @@ def test_errors_are_one_line_and_code_2(tmp_path, made, quick):
         (("--source", str(made / "dark.jpg"), "--mqtt", "broker"), "expected mqtt://"),
         (("--source", str(made / "dark.jpg"), "--http", "ftp://x"), "expected http://"),
         (("--source", str(made / "dark.jpg"), "--threads", "0"), "at least 1 thread"),
+        (("--source", str(made / "dark.jpg"), "--runtime", "tflite"), 'did you mean "litert"'),
+        (("--source", str(made / "dark.jpg"), "--precision", "int4"), "int8"),
+        (("--source", str(made / "dark.jpg"), "--runtime", "numpy", "--precision", "int8"), "float32 only"),
+        (("--source", str(made / "dark.jpg"), "--bundle", str(tmp_path / "none")), "has no bundle.json"),
+        (("--source", str(made / "dark.jpg"), "--smaller", str(tmp_path / "none")), "has no bundle.json"),
+        (("--source", str(made / "dark.jpg"), "--trust", str(tmp_path / "none.pub")), "none.pub"),
     ):
         done = type_in(quick, *arguments, "--state", str(tmp_path / "state"), "--once")
         assert done.returncode == 2
@@ -164,6 +171,45 @@ def test_the_unit_is_whole(tmp_path):
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert "quintet-pets.service" not in checked.stderr, checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "told"),
+    [
+        ("rtsp://viewer:hunter2@camera.example/live", "", "QUINTET_SOURCE_PASSWORD"),
+        ("camera", "--mqtt mqtt://someone:hunter2@broker.example/x", "QUINTET_MQTT_PASSWORD"),
+        ("camera", "--foo 1", "does not take"),
+        ("camera", "--mqtt 'x", "as in a shell"),
+        ("camera", "--state /elsewhere", "the unit says it"),
+        ("photos", "", "expected a path from / on"),
+        ("camera", "--trust maker.pub", "expected a path from / on"),
+    ],
+)
+def test_a_unit_that_could_not_work_is_refused(source, options, told):
+    with pytest.raises(DataError) as refused:
+        unit(source, options)
+    assert told in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_once_says_why_nothing_was_classified(tmp_path, made, quick):
+    arguments = ("--bundle", str(made / "v1"), "--state", str(tmp_path / "state"), "--once", "--page", "0")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    empty = type_in(quick, "--source", str(folder), *arguments)
+    assert empty.returncode == 1
+    assert "nothing was classified" in empty.stderr
+    assert "holds no picture" in empty.stderr
+    shutil.copy(made / "dark.jpg", folder)
+    assert type_in(quick, "--source", str(folder), *arguments).returncode == 0
+    again = type_in(quick, "--source", str(folder), *arguments)
+    assert again.returncode == 1
+    assert "all 1 pictures" in again.stderr
+    nobody = type_in(quick, "--source", str(made / "dark.jpg"), *arguments, "--http", "http://127.0.0.1:9/")
+    assert nobody.returncode == 1  # classified, and not sent
+    assert nobody.stdout == "dark.jpg: dark (100.0 % dark)\n"
+    assert "2 results wait" in nobody.stderr
+    assert "refused" in nobody.stderr
 
 
 def test_help_ends_well(capsys):

@@ -3,8 +3,6 @@
 import http.server
 import os
 import queue
-import socket
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -78,6 +76,29 @@ def test_a_restart_goes_on_behind_the_last_stored_result(tmp_path):
     again.poll()
     again.poll()
     assert taken(again) == ["old.jpg"]
+
+
+def test_another_folder_begins_at_its_own_beginning(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, changed in ((old, 10), (new, 20)):
+        folder.mkdir()
+        put(folder, "a.jpg", b"x", changed=changed)
+    frame = FolderSource(new, poll_s=0.0).next(0.0)
+    assert frame is not None
+    assert taken(FolderSource(new, last={"mark": dict(frame.mark)}, poll_s=0.0)) == []
+    assert taken(FolderSource(old, last={"mark": dict(frame.mark)}, poll_s=0.0)) == ["a.jpg"]
+
+
+def test_a_folder_says_why_it_gives_nothing(tmp_path):
+    source = FolderSource(tmp_path, poll_s=0.0)
+    assert taken(source) == []
+    assert "holds no picture (its subfolders are not looked into)" in source.state().trouble
+    put(tmp_path, "a.jpg", b"x")
+    source.poll()
+    source.poll()
+    assert taken(source) == ["a.jpg"]
+    source.poll()
+    assert "all 1 pictures" in source.state().trouble
 
 
 def test_a_folder_may_go_and_come_back(tmp_path):
@@ -305,77 +326,10 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(scheme):
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["ftp://camera.example/", "rtsp://", "http://[::1/", "http://camera.example:port/"])
+@pytest.mark.parametrize("address", ["rtsp://", "http://[::1/", "http://camera.example:port/"])
 def test_what_is_no_address_of_a_camera_is_refused(address):
     with pytest.raises(DataError, match=r"received --source .*, expected rtsp://"):
         open_source(address)
-
-
-class Rtsp:
-    """A real RTSP server on loopback, GStreamer's, that can be ended and started again at the same port."""
-
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        script = Path(__file__).parents[1] / "rtsp_camera.py"
-        self.process = subprocess.Popen(
-            ["/usr/bin/python3", str(script), str(self.port)], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout
-        assert self.process.stdout.readline() == "ready\n"
-
-    def kill(self) -> None:
-        if self.process and self.process.stdout:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdout.close()
-
-
-@pytest.fixture
-def rtsp():
-    try:
-        asked = subprocess.run(
-            ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"],
-            capture_output=True, check=False,
-        ).returncode  # fmt: skip
-    except OSError:
-        asked = 1
-    if asked:
-        reason = "no RTSP server here: apt-get install gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good python3-gi"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    camera = Rtsp()
-    camera.start()
-    yield camera
-    camera.kill()
-
-
-@pytest.mark.server
-def test_a_network_camera_gives_its_picture_goes_and_comes_back(rtsp):
-    source = open_source(f"rtsp://127.0.0.1:{rtsp.port}/camera")
-    assert isinstance(source, Camera)
-    source._backoff = patient()
-    for _ in range(2):
-        frame = source.next(SOON_S)
-        assert frame is not None
-        assert isinstance(frame.picture, np.ndarray)
-        assert frame.picture.shape == (120, 160, 3)
-        red, green, blue = frame.picture.reshape(-1, 3).mean(axis=0)
-        assert red > 230  # JPEG spans all of 0 to 255, the drawn red a little less
-        assert green < 20
-        assert blue < 20
-        rtsp.kill()
-        eventually(lambda: not source.state().connected)
-        while source.next(0.0) is not None:
-            """What was grabbed before it went."""
-        rtsp.start()
-    eventually(lambda: source.state().reconnects >= 2)
-    source.close()
 
 
 def make_film(path: Path, values: tuple[int, ...]) -> Path:

@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 from quintet.bundle import sign, verify
 from quintet.bundle.keys import read_public_key
-from quintet.errors import BundleError
+from quintet.errors import BundleError, EnvironmentUnavailable
 from quintet_systems.pets.board.classifier import Classifier, Verdict
 from quintet_systems.pets.board.counts import Counts
 from quintet_systems.pets.board.probation import FRAMES, SECONDS, Expected, Trial, judge
@@ -90,6 +90,34 @@ def test_an_update_is_swapped_in_proves_itself_and_raises_the_floor(board):
     assert board.slots.floor == 2
     board.install("v3")
     assert board.version == 3
+
+
+def test_what_is_not_the_bundles_doing_is_charged_to_none(board):
+    board.install("v1")
+    board.install("v2")
+
+    def no_runtime(folder: Path) -> Classifier:
+        raise EnvironmentUnavailable("received runtime openvino, expected one that is installed here")
+
+    foreign = [board.made / "strange.pub"], [board.made / "nowhere.pub"]
+    for _ in range(5):
+        assert board.supervisor(no_runtime).start() is None
+        for keys in foreign:
+            assert Supervisor(board.state, None, Classifier, keys).start() is None
+    assert board.version == 2
+    assert board.slots.on_probation
+    assert board.slots.refusals() == []
+    assert board.supervisor().start() is not None
+
+
+def test_a_bundle_of_another_key_gives_way_to_one_of_the_right_key(board, tmp_path):
+    board.install("v1")
+    board.install("v2")
+    slot = board.slots.path(board.slots.current)
+    shutil.rmtree(slot)
+    shutil.copytree(board.made / "strange", slot)
+    assert board.supervisor().start() is not None
+    assert board.version == 1
 
 
 def spoil(board: Board, how: str, tmp_path: Path) -> Path:

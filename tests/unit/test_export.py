@@ -13,7 +13,7 @@ from quintet.bundle import Bundle, read_bundle, write_bundle
 from quintet.errors import BundleError, DataError, NetworkError
 from quintet.export import export_bundle, read_exports
 from quintet.export.calibrate import calibrate, least_error
-from quintet.export.exporting import decisions
+from quintet.export.exporting import _judge, decisions
 from quintet.export.fold import _plain, fold
 from quintet.export.graph import INPUT, Affine, Convolution, Flat, Function, GlobalMean, Pool, Product, Sum
 from quintet.export.litert_model import ALIGNED, schema
@@ -384,6 +384,17 @@ def test_an_export_worse_than_the_margin_is_refused_with_both_figures_and_not_ke
     stored = read_exports(folder)["litert-int8"]
     assert (stored["kept"], stored["accuracy"]) == (False, refused.accuracy)
     assert stored["reference_accuracy"] == refused.reference_accuracy
+
+
+@pytest.mark.parametrize(("lost", "kept"), [(0, True), (1, True), (2, False)])
+def test_one_sample_of_few_is_not_worse_than_the_margin(lost, kept):
+    truth = np.zeros(20, np.int64)
+    reference = np.tile([1.0, 0.0], (20, 1))
+    found = reference.copy()
+    found[:lost] = [0.0, 1.0]
+    judged = _judge("onnx", "int8", [b"file"], reference, found, truth == 0, truth, margin=0.01)
+    assert judged.kept is kept
+    assert judged.difference == pytest.approx(-lost / 20)
 
 
 def test_exports_of_other_weights_do_not_stay(tmp_path):

@@ -60,6 +60,23 @@ def test_the_bundle_is_the_seed_that_did_best_on_validation(tiny, tiny_study, tm
     assert np.mean(answers == arrays["test_y"]) == pytest.approx(own[chosen], abs=0.02)
 
 
+def test_the_same_training_again_leaves_what_was_made_of_the_model(tiny_study, tmp_path):
+    def train() -> Path:
+        trained = train_network(tiny_study(seeds=1, epochs=0.5), tmp_path / "model")
+        assert trained.bundle
+        return trained.bundle
+
+    made = train() / "exports" / "onnx-float32.onnx"
+    made.parent.mkdir()
+    made.touch()
+    assert train()
+    assert made.exists()
+    record = made.parents[1] / "bundle.json"
+    record.write_text(record.read_text().replace("plain.reference.seed0", "plain.reference.seed9"))  # another model's
+    assert train()
+    assert not made.exists()
+
+
 def test_when_every_seed_fails_there_is_no_bundle(tiny_study, tmp_path):
     trained = train_network(tiny_study(networks=["wild"], seeds=1), tmp_path / "model")
     assert trained.bundle is None

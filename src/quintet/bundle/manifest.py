@@ -122,7 +122,13 @@ def check_listing(folder: Path, manifest: Manifest) -> None:
     sizes = files_in(folder)
     listed = {entry.path for entry in manifest.files}
     for path in sorted(sizes.keys() - listed - {MANIFEST, SIGNATURE}):
-        raise refusal(folder, "unlisted", path, "not listed {file}", "only the files that were signed; remove it")
+        raise refusal(
+            folder,
+            "unlisted",
+            path,
+            "not listed {file}",
+            "only the files that were signed; remove it, or sign the bundle anew if it is yours",
+        )
     for entry in manifest.files:
         if entry.path not in sizes:
             raise _missing(folder, entry.path)

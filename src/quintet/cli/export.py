@@ -25,14 +25,22 @@ def export(
     ] = "onnx,litert,openvino",
     precision: Annotated[str, typer.Option(help="Precisions, separated by commas: float32, int8.")] = "float32,int8",
     margin: Annotated[
-        float, typer.Option(help="How much accuracy an export may lose and still be kept; 0.01 is one point.")
+        float,
+        typer.Option(
+            help="How much accuracy an export may lose and still be kept; 0.01 is one point.", min=0.0, max=1.0
+        ),
     ] = 0.01,
     data: Annotated[
         str, typer.Option(help="The data to calibrate and judge with; default: what the model was trained on.")
     ] = "",
     calibration: Annotated[int, typer.Option(help="How many training samples choose the ranges of int8.", min=1)] = 512,
     coverage: Annotated[
-        float, typer.Option(help="The share of pictures that is to be answered; of the rest it says that it is unsure.")
+        float,
+        typer.Option(
+            help="The share of pictures that is to be answered; of the rest it says that it is unsure.",
+            min=0.01,
+            max=1.0,
+        ),
     ] = 0.95,
     threads: Annotated[int, typer.Option(help="Processor threads.", min=1)] = 1,
     json: AsJson = False,

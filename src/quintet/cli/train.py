@@ -83,7 +83,10 @@ def train(
         print_json({**asdict(trained), "folder": str(folder)})
     else:
         for line in sentences(trained):
-            talk().print(line)
+            talk().print(line, soft_wrap=True)
+        if trained.bundle:
+            named = f" --data {data}" if data else ""
+            talk().print(f"Next: quintet export {trained.bundle}{named}", soft_wrap=True)
     raise typer.Exit(0 if trained.bundle else 1)
 
 

@@ -100,7 +100,10 @@ def find_photos(place: Path) -> tuple[Photo, ...]:
         )
     counts = Counter(photo.label for photo in found)
     if len(counts) < 2 or min(counts.values()) < 3:
-        shown = ", ".join(f"{n} of {label or 'no label'}" for label, n in sorted(counts.items())[:8]) or "none"
+        shown = (
+            ", ".join(f"{n} of {label or 'no label, all in one folder'}" for label, n in sorted(counts.items())[:8])
+            or "none"
+        )
         raise DataError(
             f"received {place} with {shown}, expected at least two labels with three photos each;"
             " put each label's photos into a folder named after it"

@@ -178,7 +178,7 @@ def _judge(
     decided = decisions(found)
     compared = difference_of_accuracies_on_one_test_set(decided == y, right)
     finite = bool(np.isfinite(found).all())
-    kept = finite and compared.difference >= -margin
+    kept = finite and compared.difference >= -max(margin, 1 / compared.n_images)  # one sample is no evidence
     low = compared.interval.low
     return Export(
         target=target,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from quintet.runtimes.choosing import Choice, choose, chosen, measure, usual
+from quintet.runtimes.choosing import Choice, check_installed, check_setting, choose, chosen, measure, usual
 from quintet.runtimes.opening import PRECISIONS, RUNTIMES, export_file, open_predictor
 from quintet.runtimes.predictor import Predictor
 
@@ -15,6 +15,8 @@ __all__ = [
     "Choice",
     "NumpyPredictor",
     "Predictor",
+    "check_installed",
+    "check_setting",
     "choose",
     "chosen",
     "export_file",

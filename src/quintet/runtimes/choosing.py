@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from quintet.errors import BundleError, StoreError
-from quintet.runtimes.opening import FILES, PRECISIONS, export_file
+from quintet.errors import BundleError, EnvironmentUnavailable, StoreError, nearest
+from quintet.runtimes.opening import FILES, PRECISIONS, RUNTIMES, export_file
 
 PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "openvino": "openvino"}  # fastest start first
 USUAL = ("litert", "onnxruntime", "openvino")
@@ -117,6 +117,30 @@ def usual(folder: Path, runtime: str | None = None, precision: str | None = None
     raise BundleError(
         f"received {folder} without an export for {asked} here, expected one; make it with: quintet export {folder}"
     )
+
+
+def check_setting(runtime: str, precision: str) -> None:
+    """Refuse what no bundle could be opened with anywhere; "auto" always passes.
+
+    Raises:
+        BundleError: no such runtime or precision, or numpy in int8.
+    """
+    if runtime not in ("auto", *RUNTIMES):
+        raise BundleError(f'received runtime "{runtime}", {nearest(runtime, ("auto", *RUNTIMES))}')
+    if precision not in ("auto", *PRECISIONS):
+        raise BundleError(f'received precision "{precision}", {nearest(precision, ("auto", *PRECISIONS))}')
+    if (runtime, precision) == ("numpy", "int8"):
+        raise BundleError("received int8 for numpy, which computes float32 only; take another runtime")
+
+
+def check_installed(runtime: str) -> None:
+    """Refuse a runtime that is not installed here; "auto" always passes. Raises EnvironmentUnavailable."""
+    if runtime not in ("auto", *installed_runtimes()):
+        package = PACKAGES[runtime].replace("_", "-")
+        raise EnvironmentUnavailable(
+            f"received runtime {runtime}, expected one that is installed here ({', '.join(installed_runtimes())});"
+            f" type: pip install {package}"
+        )
 
 
 def measure(folder: Path) -> Choice:

@@ -37,9 +37,11 @@ def find(data: str | None) -> Path:
     for folder in data_folders():
         if data in (None, "", NAME) and (folder / NAME / PICTURES).is_file():
             return folder / NAME
+    received = f"{data!r}, which is no folder, zip or CSV here" if data else "no data"
     raise DataError(
-        f"received {f'data {data!r}' if data else 'no data'}, expected labelled photos: name a folder, a zip or a CSV"
-        f" with --data, or set QUINTET_DATA to a folder that has {NAME}/{PICTURES}"
+        f"received {received}, expected labelled photos (of those that a bundle learnt from, it keeps only the name); name a"
+        " folder, a zip or a CSV, after --data where the command has it, or set QUINTET_DATA to a folder that has"
+        f" {NAME}/{PICTURES}"
     )
 
 

@@ -60,13 +60,16 @@ def draw(study: SizeStudy) -> bytes:
             places = [s.parameters for s in sizes]
             axes.errorbar(places, middle, yerr=[below, above], fmt=style, color=colour, capsize=4, label=name)
             for size, height in zip(sizes, middle, strict=True):
-                axes.annotate(size.network, (size.parameters, height), xytext=(6, -12), textcoords="offset points")
+                place, side = ((-6, -12), "right") if of_survey else ((6, -12), "left")
+                axes.annotate(
+                    size.network, (size.parameters, height), xytext=place, textcoords="offset points", ha=side
+                )
         axes.set_xscale("log")
         axes.set_xlabel("weights")
         axes.set_ylabel("test accuracy, %")
         axes.set_title(f"{study.data}: mean and 95 % interval over {study.seeds} seeds")
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper right")
 
     return svg_file((8, 4.6), paint)
 

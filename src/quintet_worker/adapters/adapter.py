@@ -92,3 +92,22 @@ class Pass(object):
     def move(self, layer, role, value):
         """Keep a running statistic's new value."""
         self.moved[self.prefix + layer["name"] + "." + role] = value
+
+
+def has_unseeing_weights(convolution):
+    """Tell whether some weights of a convolution's record meet nothing but padding; it is then computed in float32.
+
+    On CPUs, torch 2.13 and TensorFlow 2.21 (both by oneDNN) give garbage as bfloat16's gradient of such weights.
+    """
+    sides = zip(convolution["input_shape"], convolution["kernel"], convolution["stride"], convolution["pads"])
+    return any(sees_only_padding(size, taps, step, before, after) for size, taps, step, (before, after) in sides)
+
+
+def sees_only_padding(size, taps, step, before, after):
+    """Tell whether some tap of a kernel of so many never meets one of `size` pixels, along one axis.
+
+    >>> sees_only_padding(1, 5, 1, 2, 2), sees_only_padding(3, 5, 1, 2, 2), sees_only_padding(25, 3, 2, 1, 1)
+    (True, False, False)
+    """
+    starts = range(-before, size + after - taps + 1, step)
+    return any(all(not 0 <= start + tap < size for start in starts) for tap in range(taps))

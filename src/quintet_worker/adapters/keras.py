@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from quintet_worker.adapters.adapter import Adapter
+from quintet_worker.adapters.adapter import Adapter, has_unseeing_weights
 
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
 ROLES = {"kernel": "kernel", "bias": "bias", "scale": "gamma", "offset": "beta", "mean": "moving_mean",
@@ -137,7 +137,9 @@ class Keras(Adapter):
 
     def _layer(self, record, name):
         if name not in self.layers:
-            exact = record["type"] in ("rescale", "normalise")
+            exact = record["type"] in ("rescale", "normalise") or (
+                record["type"] == "conv" and has_unseeing_weights(record)
+            )
             self.layers[name] = self.parts.layer(record, record["name"], self.dtype if exact else self.policy)
         return self.layers[name]
 

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from quintet_worker.adapters.adapter import Adapter, Pass
+from quintet_worker.adapters.adapter import Adapter, Pass, has_unseeing_weights
 
 BCE = {"type": "binary_cross_entropy", "label_smoothing": 0.0}
 SELU_ALPHA = 1.6732632423543772
@@ -255,12 +255,13 @@ class TensorFlow(Adapter):
 
     def _biased(self, layer, y, run):
         bias = run.get(layer, "bias")
-        return y if bias is None else self.tf.nn.bias_add(y, self.tf.cast(bias, self.compute))
+        return y if bias is None else self.tf.nn.bias_add(y, self.tf.cast(bias, y.dtype))
 
     def _conv(self, layer, x, run):
         tf = self.tf
-        kernel = tf.cast(run.get(layer, "kernel"), self.compute)
-        y = tf.nn.conv2d(tf.cast(x, self.compute), kernel, layer["stride"], layer["padding"].upper())
+        dtype = self.dtype if has_unseeing_weights(layer) else self.compute
+        kernel = tf.cast(run.get(layer, "kernel"), dtype)
+        y = tf.nn.conv2d(tf.cast(x, dtype), kernel, layer["stride"], layer["padding"].upper())
         return self._biased(layer, y, run)
 
     def _dense(self, layer, x, run):

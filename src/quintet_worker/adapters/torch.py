@@ -10,7 +10,7 @@ BatchNorm's running variance is the population's here, so it is updated by hand:
 import math
 import os
 
-from quintet_worker.adapters.adapter import Adapter
+from quintet_worker.adapters.adapter import Adapter, has_unseeing_weights
 from quintet_worker.memory import keep_freed_memory
 
 PARTS = ("discriminator", "generator")
@@ -250,7 +250,8 @@ class Torch(Adapter):
         kernel, bias = self._get(layer, prefix, "kernel"), self._get(layer, prefix, "bias")
         (top, bottom), (left, right) = layer["pads"]
         even = top == bottom and left == right
-        stride, pads, dtype = tuple(layer["stride"]), (top, left) if even else 0, self.compute
+        stride, pads = tuple(layer["stride"]), (top, left) if even else 0
+        dtype = self.dtype if has_unseeing_weights(layer) else self.compute
         conv2d, pad = self.F.conv2d, self.F.pad
 
         def run(x):

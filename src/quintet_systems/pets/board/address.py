@@ -27,15 +27,24 @@ def split_address(address: str, kind: Kind) -> urllib.parse.SplitResult:
     Raises:
         DataError: it is no address of this kind, or has a password in it. The message does not repeat one.
     """
-    shown = re.sub(r"//[^/]*@", "//…@", address)
+    shown = masked(address)
     try:
         parts = urllib.parse.urlsplit(address)
-        found = parts.scheme in kind.schemes and bool(parts.hostname) and parts.port != 0
+        found = parts if parts.scheme in kind.schemes and parts.hostname and parts.port != 0 else None
     except ValueError:  # a bracket that is not closed, a port that is no number
-        found = False
-    if not found:
+        found = None
+    if found is None:
         expected = " or ".join(f"{scheme}://[user@]host[:port][/…]" for scheme in kind.schemes)
         raise DataError(f"received {kind.option} {shown}, expected {expected}; correct it")
-    if parts.password is not None:
+    if found.password is not None:
         raise DataError(f"received a password in {kind.option} {shown}, expected it in {kind.secret}; move it there")
-    return parts
+    return found
+
+
+def masked(address: str) -> str:
+    """Return the address for a message: without a user, and so without a password.
+
+    >>> masked("rtsp://viewer:secret@camera.example/live")
+    'rtsp://…@camera.example/live'
+    """
+    return re.sub(r"//[^/]*@", "//…@", address)

@@ -14,7 +14,7 @@ import numpy as np
 from quintet.decision import probabilities, read_decision
 from quintet.errors import BundleError, DataError
 from quintet.images import fit, read_image
-from quintet.runtimes import RUNTIMES, Predictor, chosen, open_predictor, usual
+from quintet.runtimes import Predictor, check_installed, check_setting, chosen, open_predictor, usual
 
 UNSURE = "unsure"
 
@@ -103,9 +103,10 @@ def choose(folder: Path, runtime: str, precision: str) -> tuple[str, str]:
 
     Raises:
         BundleError: nothing fits.
+        EnvironmentUnavailable: the runtime is not installed.
     """
-    if runtime not in ("auto", *RUNTIMES):
-        raise BundleError(f'received runtime "{runtime}", expected auto, {", ".join(RUNTIMES)}')
+    check_setting(runtime, precision)
+    check_installed(runtime)
     if runtime == precision == "auto":
         found = chosen(folder)
     else:

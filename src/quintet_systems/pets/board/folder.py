@@ -30,8 +30,8 @@ class FolderSource:
         self._taken: dict[str, _Look] = {}
         self._seen: dict[str, _Look] | None = None
         self._ready: deque[tuple[str, _Look]] = deque()
-        self._behind = _behind(last)
-        self._trouble = ""
+        self._behind = _behind(last, str(folder.absolute()))
+        self._trouble = self._idle = ""
         self._polled = float("-inf")
 
     def next(self, timeout_s: float) -> Frame | None:
@@ -51,7 +51,10 @@ class FolderSource:
         name, look = self._ready.popleft()
         self._taken[name] = look
         path = self._folder / name
-        return Frame(picture=path, name=name, grabbed_s=time.monotonic(), mark={"file": name, "changed_ns": look[0]})
+        return Frame(picture=path, name=name, grabbed_s=time.monotonic(), mark=self._mark(name, look))
+
+    def _mark(self, name: str, look: _Look) -> dict[str, Any]:
+        return {"file": name, "changed_ns": look[0], "folder": str(self._folder.absolute())}
 
     def poll(self) -> None:
         """Look into the folder once."""
@@ -69,16 +72,24 @@ class FolderSource:
         self._ready = deque((name, looks[name]) for name in sorted(fresh, key=lambda name: (looks[name][0], name)))
         self._seen = looks
         self._taken = {name: look for name, look in self._taken.items() if name in looks}  # no longer than the folder
+        if not looks:
+            self._idle = f"{self._folder} holds no picture (its subfolders are not looked into)"
+        elif len(self._taken) == len(looks):
+            self._idle = f"all {len(looks)} pictures in {self._folder} were taken before"
+        else:
+            self._idle = ""
 
     def state(self) -> SourceState:
-        return SourceState(connected=not self._trouble, trouble=self._trouble)
+        return SourceState(connected=not self._trouble, trouble=self._trouble or self._idle)
 
     def close(self) -> None:
         """Nothing to give back."""
 
 
-def _behind(last: Mapping[str, Any] | None) -> tuple[int, str]:
+def _behind(last: Mapping[str, Any] | None, folder: str) -> tuple[int, str]:
     mark = (last or {}).get("mark") or {}
+    if mark.get("folder", folder) != folder:  # of another folder: nothing of this one was taken
+        return (-1, "")
     return (int(mark.get("changed_ns", -1)), str(mark.get("file", "")))
 
 

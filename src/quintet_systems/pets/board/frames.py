@@ -14,6 +14,7 @@ import numpy as np
 
 from quintet.errors import DataError
 from quintet.images import SUFFIXES
+from quintet_systems.pets.board.address import SOURCE, masked, split_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class SourceState:
         connected: frames can come.
         dropped: frames that a newer one overtook.
         reconnects: how often the camera came back.
-        trouble: why no frame comes, or empty.
+        trouble: why no frame comes, or empty; also of a folder that is merely done.
     """
 
     connected: bool
@@ -88,9 +89,7 @@ def open_source(text: str, *, last: Mapping[str, Any] | None = None) -> Source:
     from quintet_systems.pets.board.folder import FolderSource
     from quintet_systems.pets.board.single import PictureSource
 
-    if "://" in text:
-        from quintet_systems.pets.board.address import SOURCE, split_address
-
+    if text.partition("://")[0] in SOURCE.schemes:
         parts = split_address(text, SOURCE)
         password = os.environ.get(SOURCE.secret, "")
         if parts.scheme.startswith("http"):
@@ -115,6 +114,6 @@ def open_source(text: str, *, last: Mapping[str, Any] | None = None) -> Source:
 
         return FilmSource(path)
     raise DataError(
-        f"received --source {text}, expected a folder, a picture, a film, camera, camera:N, rtsp://… or http://…;"
+        f"received --source {masked(text)}, expected a folder, a picture, a film, camera, camera:N, rtsp://… or http://…;"
         " name one that is there"
     )

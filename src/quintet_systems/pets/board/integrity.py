@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from quintet.errors import BundleError
+from quintet.errors import BundleError, EnvironmentUnavailable
+
+if TYPE_CHECKING:
+    from quintet.bundle import PublicKey
 
 
 def check(folder: Path, trusted: Sequence[Path] = (), *, required: bool = True) -> None:
@@ -15,11 +19,12 @@ def check(folder: Path, trusted: Sequence[Path] = (), *, required: bool = True) 
 
     Raises:
         BundleError: what is wrong, by name.
+        EnvironmentUnavailable: a key cannot be read, of which the bundle knows nothing.
     """
     if trusted:
-        from quintet.bundle import read_public_key, verify
+        from quintet.bundle import verify
 
-        verify(folder, [read_public_key(path) for path in trusted])
+        verify(folder, read_keys(trusted))
         return
     from quintet.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, check_listing, parse, read_checked
 
@@ -33,3 +38,13 @@ def check(folder: Path, trusted: Sequence[Path] = (), *, required: bool = True) 
     check_listing(folder, manifest)
     for entry in manifest.files:
         read_checked(folder, entry)
+
+
+def read_keys(paths: Sequence[Path]) -> "list[PublicKey]":
+    """Return the public keys. Raises EnvironmentUnavailable where one cannot be read."""
+    from quintet.bundle import read_public_key
+
+    try:
+        return [read_public_key(path) for path in paths]
+    except BundleError as error:
+        raise EnvironmentUnavailable(str(error)) from None

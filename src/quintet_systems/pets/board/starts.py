@@ -29,6 +29,11 @@ class Starts:
         self._write()
         return self.count
 
+    def take_back(self) -> None:
+        """The last start says nothing of the bundle."""
+        self.count = max(0, self.count - 1)
+        self._write()
+
     def fall(self) -> None:
         """Count one change to an older bundle: when that fails as well, safe mode comes next."""
         self.fallen += 1

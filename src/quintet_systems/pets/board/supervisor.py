@@ -3,6 +3,7 @@
 Rules
 * A start is counted on the disk before the model is loaded, so a model that kills its process is counted too.
 * A bundle is verified each time before it is opened: every file's hash and, with a trusted key, the signature.
+* What is not the bundle's doing (another's key, a runtime that is not installed) is safe mode, and charged to no bundle.
 * An update that fails its first minutes is refused and rolled back; a good bundle that keeps failing gives way to the
   older one, once; then safe mode waits, twice as long each time.
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from quintet.errors import BundleError, QuintetError
+from quintet.errors import BundleError, EnvironmentUnavailable, NotVerified, QuintetError
 from quintet_systems.pets.board.classifier import Classifier
 from quintet_systems.pets.board.counts import Counts
 from quintet_systems.pets.board.disk import replace_file
@@ -57,6 +58,7 @@ class Supervisor:
         self._proven = False
         self.events: list[str] = []
         self.failure = ""
+        self._blameless = False
 
     def start(self) -> Classifier | None:
         """Return the bundle that runs now; None is safe mode, `failure` says why.
@@ -71,7 +73,7 @@ class Supervisor:
                 self._since = self._monotonic()
                 self._running, self._proven = name, False
                 return found
-            if not self._fall(self.failure):
+            if self._blameless or not self._fall(self.failure):
                 break
         return None
 
@@ -87,6 +89,7 @@ class Supervisor:
         return name
 
     def _try(self, name: str) -> Classifier | None:
+        self._blameless = False
         count = self.starts.begin(name)
         if count > (PROBATION_STARTS if self.on_probation else GOOD_STARTS):
             self.failure = f"{count - 1} starts ended before all went well"
@@ -97,9 +100,25 @@ class Supervisor:
             return self._opened(folder)
         except QuintetError as error:
             self.failure = str(error)
+            foreign = (
+                isinstance(error, NotVerified) and error.reason == "unknown_key" and not self._other_is_known(name)
+            )
+            self._blameless = foreign or isinstance(error, EnvironmentUnavailable)
+            if self._blameless:
+                self.starts.take_back()
         except Exception as error:  # whatever a runtime throws, the board goes on with another bundle
             self.failure = f"{type(error).__name__}: {str(error)[:300]}"
         return None
+
+    def _other_is_known(self, name: str) -> bool:
+        """Tell whether the other slot's bundle bears a trusted signature: then this one's is at fault, not the key given."""
+        other = None if self._bundle is not None else self.slots.other(name)
+        try:
+            if other:
+                check(self.slots.path(other), self._trusted)
+        except QuintetError:
+            return False
+        return other is not None
 
     @property
     def on_probation(self) -> bool:

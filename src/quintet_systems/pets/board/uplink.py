@@ -7,9 +7,11 @@ way, save those that the full queue dropped, which leave a gap in `sequence`.
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from quintet_systems.pets.board.address import HTTP, MQTT
 from quintet_systems.pets.board.backoff import Backoff
 from quintet_systems.pets.board.queue import Queue
 from quintet_systems.pets.board.records import Stored
@@ -61,6 +63,15 @@ class Uplink:
         if link:
             link.close()
 
+    def wait_sent(self, timeout_s: float) -> bool:
+        """Wait until nothing is left to send; False where that did not come about, or sending failed."""
+        until = time.monotonic() + timeout_s
+        while self._queue.pending(1):
+            if self.trouble or time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop; what is not acknowledged goes out the next time."""
         self._closing.set()
@@ -74,8 +85,6 @@ def make_link(mqtt: str, http: str, board: str = "") -> Link:
         DataError: the address is none.
         EnvironmentUnavailable: paho-mqtt is not installed.
     """
-    from quintet_systems.pets.board.address import HTTP, MQTT
-
     board = board or socket.gethostname()
     if mqtt:
         from quintet_systems.pets.board.mqtt_link import MqttLink

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quintet.errors import DataError
+from quintet.errors import DataError, EnvironmentUnavailable
 
 if TYPE_CHECKING:
     from quintet_systems.pets.board.loop import Loop, Result
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from quintet_systems.pets.board.uplink import Uplink
 
 STREAM_EVERY_S = 1.0
+SEND_S = 20.0  # how long --once waits for its results to be acknowledged
 FIRST_FRAME_S = 20.0
 STATUS_S, STATUS_ON_CARD_S = 5.0, 300.0
 
@@ -76,22 +77,51 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code: 1 where `--once` classified nothing."""
     settings = WatchSettings(**vars(parser().parse_args(arguments)))
-    _check(settings)
+    check_words(settings)
+    try:
+        _check_here(settings)
+    except EnvironmentUnavailable:
+        if "NOTIFY_SOCKET" not in os.environ:  # under systemd it may come back: safe mode says it, and tries again
+            raise
     return watch(settings)
 
 
-def _check(settings: WatchSettings) -> None:
-    if settings.mqtt or settings.http:  # their links open after the first label, too late to refuse an address
-        from quintet_systems.pets.board.address import HTTP, MQTT, split_address
+def check_words(settings: WatchSettings) -> None:
+    """Refuse what is wrong on every machine, before it could be charged to the bundle.
 
-        for address, kind in ((settings.mqtt, MQTT), (settings.http, HTTP)):
-            if address:
-                split_address(address, kind)
+    Raises:
+        BundleError, DataError: what was received, and what was expected.
+    """
+    from quintet_systems.pets.board.address import HTTP, MQTT, SOURCE, split_address
+
+    source = settings.source if settings.source.partition("://")[0] in SOURCE.schemes else ""
+    for address, kind in ((source, SOURCE), (settings.mqtt, MQTT), (settings.http, HTTP)):
+        if address:
+            split_address(address, kind)
+    from quintet.runtimes import check_setting
+
+    check_setting(settings.runtime, settings.precision)
     if settings.threads < 1 or not 0 <= settings.page < 65536 or settings.daily_mb < 37.5:
         raise DataError(
             f"received --threads {settings.threads} --page {settings.page} --daily-mb {settings.daily_mb:g}, expected at least 1"
             " thread, a port from 0 to 65535 and at least 37.5 MiB a day; correct it"
         )
+
+
+def _check_here(settings: WatchSettings) -> None:
+    """Refuse what this machine lacks: a runtime, a bundle's folder, a key. Raises EnvironmentUnavailable."""
+    from quintet.runtimes import check_installed
+
+    check_installed(settings.runtime)
+    for folder in filter(None, (settings.bundle, settings.smaller)):
+        if not (folder / "bundle.json").is_file():
+            raise EnvironmentUnavailable(
+                f"received the bundle {folder}, which has no bundle.json, expected a bundle's folder; name one"
+            )
+    if settings.trust:
+        from quintet_systems.pets.board.integrity import read_keys
+
+        read_keys(settings.trust)
 
 
 def watch(settings: WatchSettings) -> int:
@@ -119,7 +149,7 @@ def watch(settings: WatchSettings) -> int:
         queue = Queue(settings.state / "queue", Limits(daily_bytes=int(settings.daily_mb * (1 << 20))))
         source = open_source(settings.source, last=queue.last)
         every = settings.every if settings.every is not None else 0.0 if source.lists else STREAM_EVERY_S
-        reporter = _Reporter(settings, began)
+        reporter, sent = _Reporter(settings, began), True
         loop = Loop(
             source,
             Supervisor(settings.state, settings.bundle, opened, settings.trust),
@@ -137,6 +167,7 @@ def watch(settings: WatchSettings) -> int:
             reporter.attach(loop)
             if settings.once:
                 _once(loop)
+                sent = reporter.send_all()
             else:
                 _forever(loop, reporter)
         finally:
@@ -145,7 +176,7 @@ def watch(settings: WatchSettings) -> int:
             source.close()
             queue.close()
         loop.supervisor.ended()
-        return 0 if loop.counts.frames or not settings.once else 1
+        return 0 if not settings.once or (loop.counts.frames and sent) else 1
 
 
 def _once(loop: "Loop") -> None:
@@ -154,6 +185,9 @@ def _once(loop: "Loop") -> None:
         result = loop.step(0.0 if loop.source.lists else FIRST_FRAME_S)
         if result is None or loop.source.ended or not loop.source.lists:
             break
+    if loop.classifier and loop.last is None:
+        why = loop.source.state().trouble or "no picture came"
+        print(f"quintet: nothing was classified: {why}", file=sys.stderr)
 
 
 def _forever(loop: "Loop", reporter: "_Reporter") -> None:
@@ -220,11 +254,34 @@ class _Reporter:
             try:
                 self._page = StatusPage(settings.page, self._record, self._picture if settings.picture else None)
             except OSError as error:
-                loop.supervisor.events.append(f"no status page on port {settings.page}: {error.strerror or error}")
+                event = f"no status page on port {settings.page}: {error.strerror or error}"
+                loop.supervisor.events.append(event)
+                print(f"quintet: {event}", file=sys.stderr)
+        self._begin_uplink()
+
+    def _begin_uplink(self) -> None:
+        settings, loop = self._settings, self._loop
+        assert loop is not None
         if settings.mqtt or settings.http:
             from quintet_systems.pets.board.uplink import Uplink, make_link
 
             self._uplink = Uplink(loop.queue, lambda: make_link(settings.mqtt, settings.http))
+
+    def send_all(self) -> bool:
+        """Send what is stored before the end, and wait for it; False, with a line that says why, where that fails."""
+        loop = self._loop
+        assert loop is not None
+        loop.queue.commit(force=True)
+        if not self._uplink:
+            self._begin_uplink()
+        if not self._uplink or self._uplink.wait_sent(SEND_S):
+            return True
+        waiting = len(loop.queue.pending())
+        print(
+            f"quintet: {waiting} results wait in {self._settings.state} and go out the next time: {self._uplink.trouble}",
+            file=sys.stderr,
+        )
+        return False
 
     def _record(self) -> dict:
         from quintet_systems.pets.board.status import status
