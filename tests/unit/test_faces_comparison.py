@@ -12,9 +12,10 @@ from quintet_systems.faces.comparison.measuring import (
     UNCHANGED,
     grid,
     identify,
-    outside,
     random_splits,
     some_of_each_fold,
+    taught_by,
+    tuning_folds,
     verify_pairs,
 )
 from quintet_systems.faces.comparison.methods import Method, at_most, handcrafted
@@ -107,10 +108,11 @@ def test_a_method_is_never_fitted_on_the_people_of_the_fold_it_is_tested_on(crop
     spy = Method(name="spy", kind="hand-crafted", fits=True, fit=fit, card={"name": "spy"})
     faces = {f"p{i}_{shot:04d}": (crops.crops[i * SHOTS + shot], True) for i in range(PEOPLE) for shot in range(SHOTS)}
     values = verify_pairs(pairs, faces, crops, [spy], grid(["blur"]))
-    assert [sorted(one) for one in seen] == [people[2:], people[:2] + people[4:], people[:4]]
+    assert [sorted(one) for one in seen] == [people[4:], people[:2], people[2:4]]  # the third fold gives the threshold
     assert values["spy", UNCHANGED, 0].shape == (3,)
     assert values["spy", UNCHANGED, 0].mean() > 0.7
-    assert not outside(pairs, 0, np.array(["p0", "p1"])).any()
+    assert taught_by(pairs, 0, np.array(["p0", "p1", "p2", "p4", "nobody's"])).tolist() == [False] * 3 + [True] * 2
+    assert tuning_folds([0, 1, 2], 0, fits=False) == [1, 2]
     assert len(some_of_each_fold(pairs, 2)) == 6
 
 
@@ -132,7 +134,7 @@ def test_the_whole_comparison_on_a_folder(drawn, tmp_path: Path):
         detector, {"name": "drawn"}, handcrafted(), sets=[str(place)], conditions=["mask", "noise"], splits=2,
         on_step=lambda phase, done, total: said.append(phase),
     )  # fmt: skip
-    assert len(result.cells) == 4 * 11
+    assert len(result.cells) == len(METHODS) * 11
     assert {cell.accuracy.n for cell in result.cells} == {PEOPLE}
     unchanged = {c.method: c.accuracy.mean for c in result.cells if c.condition == UNCHANGED}
     assert min(value or 0 for value in unchanged.values()) > 0.8

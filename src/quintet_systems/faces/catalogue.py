@@ -19,7 +19,7 @@ THRESHOLD_OF = "reached by 1 in 1,000 pairs of two people in LFW's View 1"
 class Model:
     """One model of the catalogue. `settings` are what its embedder or detector needs besides the file.
 
-    `threshold` is the cosine that THRESHOLD_OF says, with YuNet's landmarks.
+    `threshold` is the cosine that THRESHOLD_OF says, with YuNet's landmarks; `measured` is what Quintet measured of it.
     """
 
     name: str
@@ -31,11 +31,14 @@ class Model:
     trained_on: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     threshold: float | None = None
+    measured: str | None = None
 
     def card(self) -> dict[str, Any]:
         """Return what reports say of it."""
         keys = ("name", "kind", "file", "sha256", "licence", "source", "trained_on")
         own = {key: getattr(self, key) for key in keys}
+        if self.measured:
+            own["measured"] = self.measured
         return own if self.threshold is None else {**own, "threshold": self.threshold, "threshold_of": THRESHOLD_OF}
 
     def path(self, data: Path | None = None) -> Path:

@@ -238,9 +238,10 @@ def lfw(
     if json:
         print_json({"engine": cards, "folds_tested": folds, **asdict(result)})
         return
-    several = len(result.folds) > 1
-    error = f" ± {100 * result.standard_error:.2f} (standard error){_span(result.interval)}" if several else ""
-    which = "ten folds" if folds == [None] else f"fold{'s' if several else ''} {', '.join(map(str, folds))}"
+    error = ""
+    if result.standard_error is not None:
+        error = f" ± {100 * result.standard_error:.2f} (standard error){_span(result.interval)}"
+    which = "ten folds" if folds == [None] else f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
     say(
         f"LFW View 2, {which}, {result.n_pairs:,} pairs: {100 * result.mean:.2f} %{error}; {result.not_compared} pairs with a"
         " face that was not found, answered as two people"
@@ -319,10 +320,7 @@ def train_detectors(
     if json:
         print_json({name: asdict(one) for name, one in found.items()})
     for name, one in found.items():
-        say(
-            f"{name}: {100 * one.recall:.2f} % of {one.n_faces:,} faces, {one.false_alarms:.3f} false alarms a scene"
-            f" ({one.n_scenes} scenes), {one.p50_ms:.1f} ms a picture"
-        )
+        say(f"{name}: {one.told()}, {one.p50_ms:.1f} ms a picture")
 
 
 @app.command()
@@ -357,12 +355,11 @@ def carry(
         "trained_on": f"LFW, the people of all folds of its pairs but {fold}",
         "threshold": round(found.thresholds[0], 3),
         "threshold_of": "the most accurate on LFW pairs of people whom it did not learn from",
-        "measured": {"what": f"LFW View 2, fold {fold} alone, faces found by {card['name']}", **asdict(found)},
+        "measured": f"{100 * found.mean:.2f} % of {found.n_pairs} pairs of LFW's View 2, fold {fold}, with {card['name']}",
+        "figures": asdict(found),
     }
     defaults.carry_embedder(read_bundle(bundle), own, out or defaults.FOLDER)
-    say(
-        f"carried: {100 * found.mean:.2f} % of {found.n_pairs} pairs of fold {fold}, threshold {found.thresholds[0]:.3f}"
-    )
+    say(f"carried: {own['measured']}; threshold {own['threshold']:.3f}")
 
 
 @app.command()
@@ -465,8 +462,12 @@ def _span(bounds: "Interval") -> str:
 
 
 def _using(card: Mapping[str, Any]) -> str:
-    trained = f"; trained on {card['trained_on']}" if card.get("trained_on") else ""
-    return f"using {card['name']}, licence: {card['licence']}{trained}"
+    more = "".join(
+        f"; {word}{card[key]}"
+        for key, word in (("trained_on", "trained on "), ("measured", "measured: "), ("use", ""))
+        if card.get(key)
+    )
+    return f"using {card['name']}, licence: {card['licence']}{more}"
 
 
 def _pictures(source: Path) -> "Iterator[tuple[str, Any, str]]":

@@ -4,7 +4,7 @@ What varies by chance, and so what intervals are over, is people: in a gallery e
 value, in LFW each fold's accuracy is, whose people are in no other fold. Methods are compared on the same values, pair by pair.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from quintet_systems.faces.comparison.crops import Crops
 from quintet_systems.faces.comparison.methods import Method
 from quintet_systems.faces.conditions import CONDITIONS
 from quintet_systems.faces.data.lfw import Pair
+from quintet_systems.faces.engine.parts import Embedder
 from quintet_systems.faces.protocols.identification import ranks, templates
 from quintet_systems.faces.protocols.lfw import embed_found
 from quintet_systems.faces.protocols.pairs import best_threshold
@@ -92,40 +93,56 @@ def verify_pairs(
     cells: Sequence[tuple[str, int]],
     on_step: OnStep = lambda *_: None,
 ) -> Values:
-    """Return, for each method and cell, each fold's accuracy `(folds,)`.
+    """Return, for each method and cell, each fold's accuracy `(folds,)`; the unchanged cell must come first.
 
     The second picture of each pair is changed. The threshold is that of the other folds' unchanged pairs: nobody at a door
-    knows beforehand what light will come. A method that learns is fitted for each fold on the people who are not in it.
+    knows beforehand what light will come. A method that learns is fitted for each fold anew, see taught_by; its threshold
+    comes from folds that it did not learn from either.
     """
     folds = sorted({pair.fold for pair in pairs})
     first, second = (np.stack([faces[getattr(pair, side)][0] for pair in pairs]) for side in ("first", "second"))
     found = np.array([faces[pair.first][1] and faces[pair.second][1] for pair in pairs])
     same, fold_of = np.array([pair.same for pair in pairs]), np.array([pair.fold for pair in pairs])
     accuracies: Values = {}
-    embedders = {method.name: list(_by_fold(method, pairs, training, folds)) for method in methods}
-    thresholds: dict[str, list[float]] = {}
+    embedders = {method.name: _by_fold(method, pairs, training, folds) for method in methods}
+    thresholds: dict[tuple[str, int], float] = {}
     for step, (condition, level) in enumerate(cells):
         changed = _changed(second, condition, level, seed=0)
         for method in methods:
-            values = []
-            shared = None
-            for at, (fold, embedder) in enumerate(zip(folds, embedders[method.name], strict=True)):
-                if method.fits or shared is None:
-                    shared = _scores(embedder, first, changed, found)
+            values, shared = [], np.zeros(len(pairs))
+            if not method.fits:
+                shared = _scores(embedders[method.name][0], first, changed, found)
+            for fold, embedder in zip(folds, embedders[method.name], strict=True):
+                tested, tuning = fold_of == fold, np.isin(fold_of, tuning_folds(folds, fold, method.fits))
+                if method.fits:
+                    wanted = tested | tuning if condition == UNCHANGED else tested
+                    shared[wanted] = _scores(embedder, first[wanted], changed[wanted], found[wanted])
                 if condition == UNCHANGED:
-                    others = fold_of != fold
-                    thresholds.setdefault(method.name, []).append(best_threshold(shared[others], same[others]))
-                tested = fold_of == fold
-                values.append(float(((shared[tested] >= thresholds[method.name][at]) == same[tested]).mean()))
+                    thresholds[method.name, fold] = best_threshold(shared[tuning], same[tuning])
+                right = (shared[tested] >= thresholds[method.name, fold]) == same[tested]
+                values.append(float(right.mean()))
             accuracies[method.name, condition, level] = np.array(values)
         on_step(step + 1, len(cells))
     return accuracies
 
 
-def outside(pairs: Sequence[Pair], fold: int, people: np.ndarray) -> np.ndarray:
-    """Return which of `people` are in no pair of `fold`: those that a method tested on it may learn from."""
-    tested = {one for pair in pairs if pair.fold == fold for one in pair.people()}
-    return np.array([one not in tested for one in people])
+def tuning_folds(folds: Sequence[int], tested: int, fits: bool) -> list[int]:
+    """Return the folds that the threshold for fold `tested` comes from: all others, or half of them for a method that learns.
+
+    >>> tuning_folds(range(10), 8, True)
+    [9, 0, 1, 2]
+    """
+    at = list(folds).index(tested)
+    others = [*folds[at + 1 :], *folds[:at]]
+    return others[: (len(folds) - 1) // 2] if fits else others
+
+
+def taught_by(pairs: Sequence[Pair], tested: int, people: np.ndarray) -> np.ndarray:
+    """Return which of `people` `(n,)` a method tested on a fold may learn from: those in no pair of it or of its tuning folds."""
+    folds = sorted({pair.fold for pair in pairs})
+    closed = {tested, *tuning_folds(folds, tested, fits=True)}
+    kept_apart = {one for pair in pairs if pair.fold in closed for one in pair.people()}
+    return np.array([one not in kept_apart for one in people])
 
 
 def some_of_each_fold(pairs: Sequence[Pair], count: int) -> list[Pair]:
@@ -144,17 +161,14 @@ def _enrol(faces: Crops, gallery: np.ndarray, method: Method) -> tuple:
     return embedder, enrolled, people
 
 
-def _by_fold(method: Method, pairs: Sequence[Pair], training: Crops, folds: Sequence[int]) -> Iterator:
+def _by_fold(method: Method, pairs: Sequence[Pair], training: Crops, folds: Sequence[int]) -> list[Embedder]:
     if not method.fits:
-        made = method.fit(training.crops[:0], training.people[:0])
-        yield from [made] * len(folds)
-        return
-    for fold in folds:
-        kept = outside(pairs, fold, training.people) & training.found
-        yield method.fit(training.crops[kept], training.people[kept])
+        return [method.fit(training.crops[:0], training.people[:0])] * len(folds)
+    kept = [taught_by(pairs, fold, training.people) & training.found for fold in folds]
+    return [method.fit(training.crops[one], training.people[one]) for one in kept]
 
 
-def _scores(embedder: Callable, first: np.ndarray, second: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _scores(embedder: Embedder, first: np.ndarray, second: np.ndarray, found: np.ndarray) -> np.ndarray:
     a, b = embed_found(embedder, first, found), embed_found(embedder, second, found)
     return np.where(found, np.einsum("nf,nf->n", a, b), NOT_COMPARED)
 

@@ -30,14 +30,15 @@ class Method:
 
 
 def handcrafted() -> list[Method]:
-    """Return the four hand-crafted methods."""
+    """Return the five hand-crafted methods."""
     sources = {"eigenfaces": "Turk & Pentland 1991", "fisherfaces": "Belhumeur, Hespanha & Kriegman 1997",
-               "lbp": "Ahonen, Hadid & Pietikäinen 2006", "hog": "Dalal & Triggs 2005"}  # fmt: skip
+               "lbp": "Ahonen, Hadid & Pietikäinen 2006", "hog": "Dalal & Triggs 2005",
+               "hog+svm": "Dalal & Triggs 2005, Kumar et al. 2009"}  # fmt: skip
     return [
         Method(
             name=name,
             kind="hand-crafted",
-            fits=name in ("eigenfaces", "fisherfaces"),
+            fits=name in ("eigenfaces", "fisherfaces", "hog+svm"),
             fit=lambda crops, people, make=make: make(*at_most(crops, people)),
             card={"name": name, "source": sources[name]},
         )

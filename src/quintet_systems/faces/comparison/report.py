@@ -38,7 +38,7 @@ def markdown(comparison: Comparison) -> str:
         " of searches only, so the figures speak of features alone. Intervals are 95 %, over people, on LFW over its ten folds.",
         "## Who was compared",
         _table(
-            ("method", "kind", "source", "licence", "learnt from"),
+            ("method", "kind", "source", "licence", "learnt from", "measured"),
             [
                 (
                     m["name"],
@@ -46,6 +46,7 @@ def markdown(comparison: Comparison) -> str:
                     m.get("source", ""),
                     m.get("licence", "free"),
                     m.get("trained_on", OWN),
+                    "; ".join(m[key] for key in ("measured", "use") if m.get(key)) or "below",
                 )
                 for m in comparison.methods
             ],
@@ -85,8 +86,14 @@ def _of_set(data: str, about: dict, comparison: Comparison) -> list[str]:
         if "pairs" in about
         else f"{about['pictures']:,} pictures of {about['people']} people"
     )
+    view2 = about.get("view2", {})
+    whole = [
+        "All 6,000 pairs of View 2, unchanged, a face that was not found an error, mean of ten folds:",
+        _table(("method", "accuracy, % (95 % interval)"), [(m, _figure(v, 2)) for m, v in view2.items()]),
+    ]
     return [
         f"## {data}: {about['question']}",
+        *(whole if view2 else []),
         f"{what}; {size}; the detector found {100 * about['detected']:.1f} % of the faces by itself.",
         f"![Accuracy of each method under each condition](faces-{_file(data)}.svg)",
         _table(("condition", *methods), rows),
@@ -100,14 +107,14 @@ def _strength(condition: str, level: int) -> str:
     return f"{condition}: {known.strengths[level - 1]:g} {known.unit}" if known else f"{condition}: subset {level + 1}"
 
 
-def _figure(summary: Summary) -> str:
-    return "-" if summary.mean is None else _share(summary.mean, summary.interval)
+def _figure(summary: Summary, digits: int = 1) -> str:
+    return "-" if summary.mean is None else _share(summary.mean, summary.interval, digits)
 
 
-def _share(value: float, bounds: Interval) -> str:
+def _share(value: float, bounds: Interval, digits: int = 1) -> str:
     low, high = bounds.low, bounds.high
-    span = "" if low is None or high is None else f" ({100 * max(low, 0):.1f}–{100 * min(high, 1):.1f})"
-    return f"{100 * value:.1f}{span}"
+    span = "" if low is None or high is None else f" ({100 * max(low, 0):.{digits}f}–{100 * min(high, 1):.{digits}f})"
+    return f"{100 * value:.{digits}f}{span}"
 
 
 def _differences(differences: Sequence[Difference]) -> str:

@@ -23,6 +23,7 @@ from quintet_systems.faces.networks import cascade_nets
 
 FOLDER = Path(__file__).parent
 NAMES = ("hog", "cascade", "embedder")
+USE = "for trying out, not for a real door"
 
 
 def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def keep(name: str, arrays: Mapping[str, np.ndarray], own: Mapping[str, Any], fo
     np.savez_compressed(stream, **{key: np.asarray(value, np.float16) for key, value in arrays.items()})  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{name}.npz", stream.getvalue())
-    write_whole(folder / f"{name}.json", (json.dumps(own, indent=1) + "\n").encode())
+    write_whole(folder / f"{name}.json", (json.dumps({**own, "use": USE}, indent=1) + "\n").encode())
 
 
 def carry_embedder(bundle: Bundle, own: Mapping[str, Any], folder: Path = FOLDER) -> None:

@@ -1,9 +1,9 @@
-"""Hand-crafted features: Eigenfaces, Fisherfaces, histograms of local binary patterns, histograms of oriented gradients.
+"""Hand-crafted features: Eigenfaces, Fisherfaces, histograms of local binary patterns and of oriented gradients, HOG + SVM.
 
 Each is fitted on training faces where it learns anything (mean, axes), and is then an Embedder like a network: the same aligned
 crops go in, a vector of length 1 comes out, and the cosine compares. Sources: Turk & Pentland 1991; Belhumeur, Hespanha &
 Kriegman 1997; Ahonen, Hadid & Pietikäinen 2006 (LBP, uniform patterns, square root of the histogram, so that the cosine is
-Bhattacharyya's coefficient); Dalal & Triggs 2005.
+Bhattacharyya's coefficient); Dalal & Triggs 2005; Kumar et al. 2009 (the answers of support vector machines as features).
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from quintet.errors import DataError
 
 INNER = slice(12, 100), slice(16, 96)  # rows and columns of a crop without most of hair and background
 TINY = 1e-12
-EIGEN, CELLS = 150, (7, 6)
+EIGEN, CELLS, MACHINES = 150, (7, 6), 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,35 @@ def hog(crops: np.ndarray, people: np.ndarray) -> Handcrafted:  # noqa: ARG001
     return Handcrafted(name="hog", features=_hog)
 
 
+def hog_svm(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
+    """Return the answers of linear support vector machines on hog's features, one machine for each training person against all.
+
+    In a gallery the people are those searched for; elsewhere a face is described by how far it is like each of them. At most
+    MACHINES people have one, those with the most pictures.
+
+    Raises:
+        DataError: there are not two people.
+    """
+    from sklearn.svm import LinearSVC
+
+    names, counts = np.unique(people, return_counts=True)
+    if len(names) < 2:
+        raise DataError(f"received {len(names)} people to learn HOG + SVM from, expected at least 2; bring more people")
+    x = _hog(crops)
+    middle = x.mean(0)
+    chosen = names[np.argsort(-counts, kind="stable")[:MACHINES]]
+    fit = lambda one: LinearSVC(class_weight="balanced", tol=1e-3, max_iter=5000).fit(x - middle, people == one)  # noqa: E731
+    machines = [fit(one) for one in chosen]
+    weights, offsets = np.concatenate([m.coef_ for m in machines]), np.concatenate([m.intercept_ for m in machines])
+    weights, offsets = weights.astype(np.float32), offsets.astype(np.float32)
+    return Handcrafted(
+        name="hog+svm",
+        features=lambda c: (_hog(c) - middle) @ weights.T + offsets,
+        learnt=len(x),
+        size_bytes=weights.nbytes + offsets.nbytes + middle.nbytes,
+    )
+
+
 def _lbp(crops: np.ndarray) -> np.ndarray:
     from skimage.feature import local_binary_pattern
 
@@ -126,5 +155,5 @@ def _hog(crops: np.ndarray) -> np.ndarray:
 
 
 METHODS: Mapping[str, Callable[[np.ndarray, np.ndarray], Handcrafted]] = MappingProxyType(
-    {"eigenfaces": eigenfaces, "fisherfaces": fisherfaces, "lbp": lbp, "hog": hog}
+    {"eigenfaces": eigenfaces, "fisherfaces": fisherfaces, "lbp": lbp, "hog": hog, "hog+svm": hog_svm}
 )

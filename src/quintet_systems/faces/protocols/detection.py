@@ -52,6 +52,13 @@ class Found:
     p50_ms: float
     p95_ms: float
 
+    def told(self) -> str:
+        """Return recall and false alarms as words."""
+        return (
+            f"{100 * self.recall:.2f} % of {self.n_faces:,} faces of LFW found, {self.false_alarms:.3f} false alarms a scene"
+            f" ({self.n_scenes} scenes)"
+        )
+
 
 def judging_pictures(data: Path | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return FACES of LFW's pictures, and the scenes, that no detector of Quintet's learnt from or was tuned on."""

@@ -21,7 +21,7 @@ class TenFold:
     """What ten folds came to. `not_compared` counts pairs with a face that was not found; they are in every figure."""
 
     mean: float
-    standard_error: float
+    standard_error: float | None
     interval: Interval
     folds: tuple[float, ...]
     thresholds: tuple[float, ...]
@@ -51,7 +51,7 @@ def ten_fold(pairs: Sequence[Pair], scores: np.ndarray, only: Sequence[int] | No
 def summed_up(accuracies: Sequence[float], thresholds: Sequence[float], n_pairs: int, not_compared: int) -> TenFold:
     """Return the folds' mean with its standard error and interval; of one fold there is neither."""
     values = np.array(accuracies)
-    error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else float("nan")
+    error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
     return TenFold(
         mean=float(values.mean()),
         standard_error=error,

@@ -86,7 +86,7 @@ def _kept(
     folder: Path,
 ) -> Found:
     measured = found_by(try_detector(detector, faces, scenes))
-    card = {"name": name, "kind": "detector", **ORIGIN, **own, "measured": asdict(measured)}
+    card = {"name": name, "kind": "detector", **ORIGIN, **own, "measured": measured.told(), "figures": asdict(measured)}
     defaults.keep(name, arrays, card, folder)
     return measured
 
