@@ -90,7 +90,7 @@ def test_a_carried_embedder_is_the_trained_one(tmp_path: Path):
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2 << 20
     carried = defaults.open_embedder(tmp_path)
     crops = aligned(*draw_gallery(range(3), 2)).crops
-    assert carried.card == {"name": "quintet"}
+    assert carried.card == {"name": "quintet", "use": "for trying out, not for a real door"}
     assert np.allclose(made(crops), carried(crops), atol=5e-3)  # half precision
 
 
@@ -107,7 +107,7 @@ def test_whatever_is_carried_is_small_and_has_its_card():
     for name in defaults.carried():
         card = defaults.card(name)
         assert (defaults.FOLDER / f"{name}.npz").stat().st_size <= 2 << 20
-        assert {"name", "licence", "source", "trained_on", "measured"} <= set(card)
+        assert {"name", "licence", "source", "trained_on", "measured", "use"} <= set(card)
 
 
 def test_parts_follow_from_content_and_folds_from_names():

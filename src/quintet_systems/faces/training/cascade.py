@@ -8,6 +8,7 @@ no face these are to be 0, their mean.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from quintet.bundle import Bundle
@@ -29,7 +30,10 @@ from quintet_systems.faces.networks import cascade_nets
 from quintet_systems.faces.protocols.detection import is_the_person
 from quintet_systems.faces.training.hog_detector import ALARMS, Place
 
-PER_FACE, PER_SCENE = 6, 120
+PER_FACE = {"propose": 6, "refine": 5, "place": 4}  # squares on a face
+PER_VIEW = {"propose": 30, "refine": 30, "place": 40}  # squares in a view of a scene; a scene has VIEWS
+VIEWS, BESIDE = 4, 4  # BESIDE: squares in a picture with a face, beside it
+LOOSE = 1.2  # what a net learns from passes the nets before it with this much less than their thresholds: else too little does
 KEEP = {"propose": 0.002, "refine": 0.004}  # share of validation faces that a net may lose
 AUGMENT = {"flip": 0.0, "contrast": 0.4, "brightness": 40, "tint": 15}  # no mirror: landmarks would have to follow
 EVERYTHING = Thresholds(propose=-9.0, refine=-9.0, place=-9.0)
@@ -87,28 +91,37 @@ def _samples(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return windows `(n, side, side, 3)` and targets `(n, 1, 4 or 11)` for one net."""
-    scan = (
-        Cascade({**made, **{key: _nothing() for key in ("refine", "place") if key not in made}}, levels)
-        if made
-        else None
-    )
+    scan = Cascade({**made, **_missing(made)}, _looser(levels, LOOSE)) if made else None
     x, y = [], []
     for place in faces:
         true = np.array(square_of(place.landmarks))
-        near = _near(true, rng, PER_FACE, 0.12 if name == "place" else 0.2)
+        near = _near(true, rng, PER_FACE[name], 0.12 if name == "place" else 0.2)
         x.append(windows(place.picture, near, side))
         y += [_target(name, square, true, place.landmarks) for square in near]
-        wrong = _through(name, scan, place.picture, rng, 4)
-        wrong = wrong[overlap(true, np.c_[wrong[:, :3], wrong[:, 2]]) < 0.3] if len(wrong) else wrong
+        wrong = _through(name, scan, place.picture, rng, 5 * BESIDE)
+        wrong = wrong[overlap(true, np.c_[wrong[:, :3], wrong[:, 2]]) < 0.3][:BESIDE]
         if len(wrong):
-            x.append(windows(place.picture, wrong[:12], side))
-            y += [_target(name, None, true, place.landmarks)] * len(wrong[:12])
+            x.append(windows(place.picture, wrong, side))
+            y += [_target(name, None, true, place.landmarks)] * len(wrong)
     for scene in scenes:
-        wrong = _through(name, scan, scene, rng, PER_SCENE)[:PER_SCENE]
-        if len(wrong):
-            x.append(windows(scene, wrong, side))
-            y += [_target(name, None, None, None)] * len(wrong)
+        for view in _views(scene, rng):
+            wrong = _through(name, scan, view, rng, PER_VIEW[name])[: PER_VIEW[name]]
+            if len(wrong):
+                x.append(windows(view, wrong, side))
+                y += [_target(name, None, None, None)] * len(wrong)
     return np.concatenate(x), np.stack(y).astype(np.float32)
+
+
+def _views(scene: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return VIEWS pictures that a scene gives: itself mirrored or not, a part of it enlarged, a part turned by a quarter."""
+    high, wide = scene.shape[:2]
+    views = [scene, np.ascontiguousarray(scene[:, ::-1])]
+    while len(views) < VIEWS:
+        side = int(rng.uniform(0.4, 0.8) * min(high, wide))
+        top, left = (int(rng.integers(0, length - side + 1)) for length in (high, wide))
+        part = np.rot90(scene[top : top + side, left : left + side], int(rng.integers(0, 4)))
+        views.append(cv2.resize(np.ascontiguousarray(part), (min(high, wide),) * 2, interpolation=cv2.INTER_LINEAR))
+    return views
 
 
 def _target(name: str, square: np.ndarray | None, true: np.ndarray | None, landmarks: np.ndarray | None) -> np.ndarray:
@@ -133,7 +146,7 @@ def _near(true: np.ndarray, rng: np.random.Generator, count: int, loose: float) 
 
 
 def _through(name: str, scan: Cascade | None, picture: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
-    """Return squares `(n, 3)` that the nets before `name` let through; before the first, random ones."""
+    """Return squares `(n, 3)` that the nets before `name` let through, the likeliest first; before the first, random ones."""
     if scan is None:
         high, wide = picture.shape[:2]
         side = rng.uniform(LEAST_FACE / min(high, wide), 1.0, count) * min(high, wide)
@@ -144,8 +157,7 @@ def _through(name: str, scan: Cascade | None, picture: np.ndarray, rng: np.rando
 
 def _best(name: str, made: Mapping[str, Bundle], levels: Thresholds, faces: Sequence[Place]) -> list[float]:
     """Return for each face the highest score that `name` gives to a square on it."""
-    nothing = {key: _nothing() for key in ("refine", "place") if key not in made}
-    scan = Cascade({**made, **nothing}, levels)
+    scan = Cascade({**made, **_missing(made)}, levels)
     best = []
     for place in faces:
         true = np.array(square_of(place.landmarks))
@@ -157,12 +169,17 @@ def _best(name: str, made: Mapping[str, Bundle], levels: Thresholds, faces: Sequ
     return best
 
 
-def _nothing() -> Bundle:
-    """Return a net that stands for one that is not trained yet and is not asked."""
+def _missing(made: Mapping[str, Bundle]) -> dict[str, Bundle]:
+    """Return nets that stand for those that are not trained yet and are not asked."""
     from quintet.weights import initial_weights
 
     net = Net(name="nothing", input_shape=(1,), layers=(Dense(units=1),), loss=MeanSquaredError())
-    return Bundle(net=net, weights=initial_weights(net, np.random.default_rng(0)), labels=(), card={})
+    nothing = Bundle(net=net, weights=initial_weights(net, np.random.default_rng(0)), labels=(), card={})
+    return {name: nothing for name in ("refine", "place") if name not in made}
+
+
+def _looser(levels: Thresholds, by: float) -> Thresholds:
+    return Thresholds(**{name: level - by for name, level in _plain(levels).items()})
 
 
 def _plain(levels: Thresholds) -> dict[str, float]:
