@@ -61,9 +61,8 @@ def test_aligned_landmarks_lie_on_their_places(size):
 def test_overlap_and_the_best_of_overlapping():
     boxes = np.array([[0, 0, 10, 10], [5, 0, 10, 10], [20, 20, 5, 5]], float)
     assert overlap(boxes[0], boxes).round(3).tolist() == [1.0, 0.333, 0.0]
-    found = [
-        Detection(box=tuple(map(float, box)), score=score) for box, score in zip(boxes, (0.5, 0.9, 0.2), strict=True)
-    ]
+    places = [(float(left), float(top), float(wide), float(high)) for left, top, wide, high in boxes]
+    found = [Detection(box=box, score=score) for box, score in zip(places, (0.5, 0.9, 0.2), strict=True)]
     assert [one.score for one in best_of_overlapping(found)] == [0.9, 0.2]
     inner = [Detection(box=(0.0, 0.0, 100.0, 100.0), score=0.9), Detection(box=(10.0, 10.0, 20.0, 20.0), score=0.5)]
     assert len(best_of_overlapping(inner)) == 1

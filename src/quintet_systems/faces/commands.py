@@ -1,4 +1,4 @@
-"""`quintet faces detect|embed|verify|identify|lfw`."""
+"""`quintet faces detect|verify|identify|embed|lfw|measure|train-detectors|carry|compare`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -232,9 +232,8 @@ def lfw(
         if folds == [None]:
             result = run_view2(Engine(finds, embedders[0]), data, shown)
         else:
-            result = run_own_folds(
-                finds, [(fold, one) for fold, one in zip(folds, embedders, strict=True)], data, shown
-            )
+            own = [(int(one.card["fold"]), one) for one in embedders]
+            result = run_own_folds(finds, own, data, shown)
     if json:
         print_json({"engine": cards, "folds_tested": folds, **asdict(result)})
         return
@@ -331,6 +330,7 @@ def carry(
     out: Annotated[
         Path | None, typer.Option(help="The folder; default: the part that Quintet carries is replaced.")
     ] = None,
+    json: AsJson = False,
 ) -> None:
     """Make a trained embedder the one that Quintet carries, measured on the fold of LFW that it did not learn from."""
     from dataclasses import asdict
@@ -359,6 +359,8 @@ def carry(
         "figures": asdict(found),
     }
     defaults.carry_embedder(read_bundle(bundle), own, out or defaults.FOLDER)
+    if json:
+        print_json(own)
     say(f"carried: {own['measured']}; threshold {own['threshold']:.3f}")
 
 

@@ -1,7 +1,8 @@
 """A fixed grid of controlled changes to an aligned face, each with five strengths, seeded where chance has a part.
 
 The changes are made after alignment, so that a curve over strengths speaks of the features alone and the shapes that cover a
-face lie where they belong; what conditions do to detection is measured apart. Pictures are `uint8` `(112, 112, 3)`.
+face lie where they belong; what conditions do to detection is measured apart (protocols.detection). Pictures are `uint8`
+`(112, 112, 3)`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 from quintet_systems.faces.engine.align import PLACES
 from quintet_systems.faces.engine.face import CROP
 
+LEVELS = range(1, 6)
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 CENTRE = (CROP - 1) / 2
 MASK, GLASSES, SCARF = (176, 205, 222), (18, 18, 20), (120, 44, 52)  # colours, RGB
@@ -31,8 +33,13 @@ class Condition:
     strengths: tuple[float, ...]
     change: Change
 
+    @property
+    def everywhere(self) -> bool:
+        """Tell whether it changes the whole picture, of any size, rather than a face at its place in a crop."""
+        return self.of in ("illumination", "quality")
+
     def __call__(self, crops: np.ndarray, level: int, seed: int) -> np.ndarray:
-        """Return changed copies of crops `(n, 112, 112, 3)` at `level` 1 to 5; 0 changes nothing."""
+        """Return changed copies of crops `(n, 112, 112, 3)`, or of any pictures if `everywhere`, at `level` 1 to 5; 0: as is."""
         if level == 0:
             return crops
         rng = np.random.default_rng([seed, level, *self.name.encode()])
@@ -42,7 +49,8 @@ class Condition:
 def side_light(face: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     """Light from one side: brightness falls off linearly to 1 - strength on the far side, in a direction drawn for each face."""
     angle = rng.uniform(0, 2 * np.pi)
-    rows, columns = np.mgrid[:CROP, :CROP] / CENTRE - 1
+    high, wide = face.shape[:2]
+    rows, columns = np.mgrid[:high, :wide] * (2 / (max(high, wide) - 1)) - 1
     along = np.clip((np.cos(angle) * columns + np.sin(angle) * rows) / 1.2, -1, 1)
     return _bytes(face * (1 - strength * (1 - along) / 2)[..., None])
 
@@ -124,14 +132,15 @@ def noise(face: np.ndarray, deviation: float, rng: np.random.Generator) -> np.nd
 
 def low_resolution(face: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG001
     """As taken with so many pixels across the crop."""
-    small = cv2.resize(face, (int(pixels), int(pixels)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (CROP, CROP), interpolation=cv2.INTER_CUBIC)
+    high, wide = face.shape[:2]
+    size = round(wide * pixels / CROP), round(high * pixels / CROP)
+    return cv2.resize(cv2.resize(face, size, interpolation=cv2.INTER_AREA), (wide, high), interpolation=cv2.INTER_CUBIC)
 
 
 def jpeg(face: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG001
     """Saved as JPEG of that quality and read again."""
     _, content = cv2.imencode(".jpg", face[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)[:, :, ::-1]
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[:, :, ::-1]
 
 
 def _filled(face: np.ndarray, corners: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:

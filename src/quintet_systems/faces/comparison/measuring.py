@@ -10,7 +10,7 @@ import numpy as np
 
 from quintet_systems.faces.comparison.crops import Crops
 from quintet_systems.faces.comparison.methods import Method
-from quintet_systems.faces.conditions import CONDITIONS
+from quintet_systems.faces.conditions import CONDITIONS, LEVELS
 from quintet_systems.faces.data.lfw import Pair
 from quintet_systems.faces.engine.parts import Embedder
 from quintet_systems.faces.protocols.identification import ranks, templates
@@ -18,7 +18,6 @@ from quintet_systems.faces.protocols.lfw import embed_found
 from quintet_systems.faces.protocols.pairs import best_threshold
 from quintet_systems.faces.protocols.rates import NOT_COMPARED
 
-LEVELS = range(1, 6)
 UNCHANGED = "unchanged"
 Key = tuple[str, str, int]  # method, condition, level
 Values = dict[Key, np.ndarray]

@@ -7,7 +7,7 @@ from pathlib import Path
 from quintet.job import write_whole
 from quintet.statistics import Interval, Summary
 from quintet_systems.faces.comparison.measuring import UNCHANGED
-from quintet_systems.faces.comparison.study import Cell, Comparison, Difference
+from quintet_systems.faces.comparison.study import DETECTION, Cell, Comparison, Difference
 from quintet_systems.faces.conditions import CONDITIONS
 from quintet_systems.faces.protocols.detection import Found
 
@@ -18,13 +18,16 @@ OWN = "each split's own people, where it learns"
 
 
 def write_report(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write faces.md and one faces-SET.svg for each set into `folder`; return their paths, the text first."""
+    """Write faces-conditions.md and a faces-SET.svg for each set and for detection; return their paths, the text first."""
     plots = []
     for about in comparison.sets:
         place = folder / f"faces-{_file(about['data'])}.svg"
         write_whole(place, _plot([c for c in comparison.cells if c.data == about["data"]]))
         plots.append(place)
-    text = folder / "faces.md"
+    if comparison.under_conditions:
+        plots.append(folder / f"faces-{DETECTION}.svg")
+        write_whole(plots[-1], _plot(comparison.under_conditions, "recall, %"))
+    text = folder / "faces-conditions.md"
     write_whole(text, (markdown(comparison) + "\n").encode())
     return [text, *plots]
 
@@ -66,18 +69,18 @@ def markdown(comparison: Comparison) -> str:
     parts += ["## Learned against hand-crafted, condition by condition", _differences(comparison.differences)]
     if comparison.detection:
         parts += ["## Finding faces", _detection(comparison.detection)]
+    if comparison.under_conditions:
+        n = min(cell.accuracy.n for cell in comparison.under_conditions)
+        parts += [
+            f"Under the conditions, drawn into the first {n} of these pictures: recall in %.",
+            f"![Recall of each detector under each condition](faces-{DETECTION}.svg)",
+            _grid(comparison.under_conditions),
+        ]
     return "\n\n".join(parts)
 
 
 def _of_set(data: str, about: dict, comparison: Comparison) -> list[str]:
     cells = [c for c in comparison.cells if c.data == data]
-    methods = list(dict.fromkeys(c.method for c in cells))
-    conditions = [c for c in dict.fromkeys(c.condition for c in cells) if c != UNCHANGED]
-    rows = []
-    for condition in (UNCHANGED, *conditions):
-        for level in sorted({c.level for c in cells if c.condition == condition}):
-            found = {c.method: c.accuracy for c in cells if (c.condition, c.level) == (condition, level)}
-            rows.append((_strength(condition, level), *(_figure(found[m]) for m in methods)))
     what = (
         "rank-1 identification" if about["question"] == "who is it?" else "accuracy, the threshold from unchanged pairs"
     )
@@ -96,8 +99,20 @@ def _of_set(data: str, about: dict, comparison: Comparison) -> list[str]:
         *(whole if view2 else []),
         f"{what}; {size}; the detector found {100 * about['detected']:.1f} % of the faces by itself.",
         f"![Accuracy of each method under each condition](faces-{_file(data)}.svg)",
-        _table(("condition", *methods), rows),
+        _grid(cells),
     ]
+
+
+def _grid(cells: Sequence[Cell]) -> str:
+    """Return the table of conditions and levels, a column for each method."""
+    methods = list(dict.fromkeys(c.method for c in cells))
+    conditions = [c for c in dict.fromkeys(c.condition for c in cells) if c != UNCHANGED]
+    rows = []
+    for condition in (UNCHANGED, *conditions):
+        for level in sorted({c.level for c in cells if c.condition == condition}):
+            found = {c.method: c.accuracy for c in cells if (c.condition, c.level) == (condition, level)}
+            rows.append((_strength(condition, level), *(_figure(found[m]) for m in methods)))
+    return _table(("condition", *methods), rows)
 
 
 def _strength(condition: str, level: int) -> str:
@@ -155,7 +170,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
 
 
-def _plot(cells: Sequence[Cell]) -> bytes:
+def _plot(cells: Sequence[Cell], what: str = "accuracy, %") -> bytes:
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -189,7 +204,7 @@ def _plot(cells: Sequence[Cell]) -> bytes:
         for panel in panels.flat[len(conditions) :]:
             panel.set_axis_off()
         for row in panels:
-            row[0].set_ylabel("accuracy, %")
+            row[0].set_ylabel(what)
         handles, names = panels.flat[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=len(names))
         stream = io.BytesIO()

@@ -24,17 +24,21 @@ from quintet_systems.faces.data import gallery
 from quintet_systems.faces.data.lfw import Lfw
 from quintet_systems.faces.engine.parts import Detector
 from quintet_systems.faces.protocols.detection import (
+    UNDER_CONDITIONS,
     Found,
+    Hits,
     Trial,
     found_by,
     judge_cascade,
     judging_pictures,
     try_detector,
+    try_under,
 )
 
 ROBUST = "Learned features are more robust than hand-crafted ones."
 ALPHA = 0.05
 TIMED = 50  # faces
+DETECTION = "detection"
 Report = Callable[[str, int, int], None]
 
 
@@ -83,6 +87,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     claims: tuple[str, ...]
     detection: tuple[Found, ...] = ()
+    under_conditions: tuple[Cell, ...] = ()
 
 
 def compare_faces(
@@ -122,7 +127,7 @@ def compare_faces(
     adjusted = holm([one.p_adjusted for one in differences])
     differences = [_with_p(one, p) for one, p in zip(differences, adjusted, strict=True)]
     assert some is not None
-    trials = _try(detectors, data, on_step)
+    trials, under = _try(detectors, data, conditions, on_step)
     return Comparison(
         detector=detector_card,
         methods=tuple({"kind": one.kind, **one.card} for one in methods),
@@ -133,25 +138,38 @@ def compare_faces(
         claims=(
             *(_robust(name, differences) for name in named(methods, "learned")),
             *(
-                judge_cascade(trials["cascade"], one)
+                judge_cascade(trials["cascade"], one, (under["cascade"], under[name]))
                 for name, one in trials.items()
                 if name == "hog" and "cascade" in trials
             ),
         ),
         detection=tuple(map(found_by, trials.values())),
+        under_conditions=tuple(
+            Cell(
+                data=DETECTION,
+                method=name,
+                condition=condition,
+                level=level,
+                accuracy=summarise(hits.astype(float).tolist()),
+            )
+            for name in trials
+            for (condition, level), hits in {(UNCHANGED, 0): trials[name].hits, **under[name]}.items()
+        ),
     )
 
 
-def _try(detectors: Sequence[Detector], data: Path | None, on_step: Report) -> dict[str, Trial]:
+def _try(
+    detectors: Sequence[Detector], data: Path | None, conditions: Sequence[str], on_step: Report
+) -> tuple[dict[str, Trial], dict[str, Hits]]:
     if not detectors:
-        return {}
+        return {}, {}
     faces, scenes = judging_pictures(data)
-    return {
-        one.name: try_detector(
-            one, faces, scenes, lambda done, total, one=one: on_step(f"detector {one.name}", done, total)
-        )
-        for one in detectors
-    }
+    trials, under = {}, {}
+    for one in detectors:
+        trials[one.name] = try_detector(one, faces, scenes, lambda *n, one=one: on_step(f"detector {one.name}", *n))
+        some = faces[:UNDER_CONDITIONS]
+        under[one.name] = try_under(one, some, conditions, lambda *n, one=one: on_step(f"{one.name}: conditions", *n))
+    return trials, under
 
 
 def _measure(

@@ -148,7 +148,7 @@ def landmarks_of(square: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return ((within + 0.5) * square[2] + square[:2]).astype(np.float32)
 
 
-def numbers_of(square: Sequence[float], landmarks: np.ndarray) -> np.ndarray:
+def numbers_of(square: Sequence[float] | np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Return what `place` is to give `(10,)`; the inverse of landmarks_of."""
     within = (np.asarray(landmarks, np.float64) - np.asarray(square[:2])) / square[2] - 0.5
     return ((within - MEAN) / UNIT).ravel().astype(np.float32)

@@ -48,10 +48,10 @@ class Hog:
         boxes, scores = self._hog.detectMultiScale(
             framed, hitThreshold=self.threshold, winStride=(8, 8), padding=(0, 0), scale=SCALE, groupThreshold=0
         )
-        found = [
-            Detection(box=tuple(float(v) for v in (*(box[:2] - edge) / scale, *box[2:] / scale)), score=float(score))
-            for box, score in zip(np.asarray(boxes).reshape(-1, 4), np.ravel(scores), strict=True)
-        ]
+        found = []
+        for box, score in zip(np.asarray(boxes, float).reshape(-1, 4), np.ravel(scores), strict=True):
+            left, top, width, height = (*(box[:2] - edge) / scale, *box[2:] / scale)
+            found.append(Detection(box=(float(left), float(top), float(width), float(height)), score=float(score)))
         return best_of_overlapping(found)
 
 

@@ -36,7 +36,7 @@ class OnnxEmbedder:
         card: Mapping[str, Any],
     ) -> None:
         self.name, self.card = name, card
-        self._mean, self._deviation = np.float32(mean), np.float32(deviation)
+        self._mean, self._deviation = np.array(mean, np.float32), np.array(deviation, np.float32)
         self._reversed, self._mirrored = order == "BGR", mirrored
         try:
             content = model.read_bytes()

@@ -25,9 +25,14 @@ class Embedder(Protocol):
     `size_bytes` is the size of what was learnt.
     """
 
-    name: str
-    card: Mapping[str, Any]
-    size_bytes: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def card(self) -> Mapping[str, Any]: ...
+
+    @property
+    def size_bytes(self) -> int: ...
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Return `(n, features)` `float32` of length 1 for `crops`, `uint8` `(n, 112, 112, 3)`."""

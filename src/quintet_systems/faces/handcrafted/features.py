@@ -67,7 +67,7 @@ def eigenfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:  # noqa: A
         raise DataError(f"received {len(x)} faces to learn Eigenfaces from, expected at least 2")
     pca = PCA(count, whiten=True, svd_solver="randomized", random_state=0).fit(x)
     skip = 3 if count > 20 else 0
-    size = pca.components_.nbytes + pca.mean_.nbytes
+    size = _bytes(pca.components_, pca.mean_)
     features = lambda c: pca.transform(pixels(c))[:, skip:]  # noqa: E731
     return Handcrafted(name="eigenfaces", features=features, learnt=len(x), size_bytes=size)
 
@@ -94,7 +94,7 @@ def fisherfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
     pca = PCA(count, svd_solver="randomized", random_state=0)
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto")
     made = make_pipeline(pca, lda).fit(x, y)
-    size = pca.components_.nbytes + pca.mean_.nbytes + lda.scalings_.nbytes
+    size = _bytes(pca.components_, pca.mean_, lda.scalings_)
     return Handcrafted(name="fisherfaces", features=lambda c: made.transform(pixels(c)), learnt=len(x), size_bytes=size)
 
 
@@ -133,8 +133,12 @@ def hog_svm(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
         name="hog+svm",
         features=lambda c: (_hog(c) - middle) @ weights.T + offsets,
         learnt=len(x),
-        size_bytes=weights.nbytes + offsets.nbytes + middle.nbytes,
+        size_bytes=_bytes(weights, offsets, middle),
     )
+
+
+def _bytes(*learnt: Any) -> int:
+    return sum(np.asarray(one).nbytes for one in learnt)
 
 
 def _lbp(crops: np.ndarray) -> np.ndarray:
@@ -151,7 +155,7 @@ def _lbp(crops: np.ndarray) -> np.ndarray:
 def _hog(crops: np.ndarray) -> np.ndarray:
     window = grey(crops[:1]).shape[1:] if len(crops) else (88, 80)
     descriptor = cv2.HOGDescriptor((window[1], window[0]), (16, 16), (8, 8), (8, 8), 9)
-    return np.stack([descriptor.compute(face).ravel() for face in grey(crops)])
+    return np.stack([np.ravel(descriptor.compute(face)) for face in grey(crops)])
 
 
 METHODS: Mapping[str, Callable[[np.ndarray, np.ndarray], Handcrafted]] = MappingProxyType(

@@ -51,7 +51,7 @@ def train_hog(
     for count in range(1, ROUNDS + 1):
         x = np.concatenate([good, bad])
         y = np.r_[np.ones(len(good)), np.zeros(len(bad))]
-        machine = LinearSVC(C=C, class_weight="balanced", dual=False, tol=1e-3).fit(x, y)
+        machine = LinearSVC(C=C, class_weight="balanced", dual="auto", tol=1e-3).fit(x, y)
         weights = np.r_[machine.coef_[0], machine.intercept_].astype(np.float32)
         on_round(count, ROUNDS)
         if count < ROUNDS:
@@ -75,10 +75,10 @@ def _threshold(weights: np.ndarray, faces: Sequence[np.ndarray], scenes: Sequenc
 
 
 def _features(hog: cv2.HOGDescriptor, window: np.ndarray) -> np.ndarray:
-    return hog.compute(window).ravel()
+    return np.ravel(hog.compute(window))
 
 
-def _cut(grey: np.ndarray, box: Sequence[float]) -> np.ndarray:
+def _cut(grey: np.ndarray, box: Sequence[float] | np.ndarray) -> np.ndarray:
     left, top, side = box[0], box[1], box[2]
     scale = WINDOW / side
     matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
