@@ -383,6 +383,7 @@ def compare(
 
     from quintet.cli.parity import split
     from quintet.errors import DataError, nearest
+    from quintet.machine import cores
     from quintet.schedule import Event
     from quintet_systems.faces.comparison.methods import handcrafted, learned
     from quintet_systems.faces.comparison.report import write_report
@@ -396,7 +397,8 @@ def compare(
         raise DataError(f'received condition "{unknown[0]}", {nearest(unknown[0], CONDITIONS)}')
     finds, card = open_detector(detector, data)
     names = at_hand(EMBEDDERS, data) if embedders == "auto" else split(embedders)
-    methods = [learned(open_embedder(name, data)) for name in names] + handcrafted()
+    threads = len(cores())
+    methods = [learned(open_embedder(name, data, threads)) for name in names] + handcrafted()
     for one in (card, *(m.card for m in methods if m.kind == "learned")):
         say(_using(one))
     with progress() as on_event:

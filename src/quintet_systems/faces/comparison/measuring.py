@@ -62,23 +62,18 @@ def identify(
     Only the searches are changed, never what is enrolled. A face that was not found is a miss.
     """
     fitted = [(method, *_enrol(faces, gallery, method), searches) for method in methods for gallery, searches in splits]
+    searched = np.unique(np.concatenate([searches for _, searches in splits]))
     hits: Values = {}
     for step, (condition, level) in enumerate(cells):
-        # A draw of the change for each split, so that chance in the change is averaged as well as chance in the split.
-        changed = [_changed(faces.crops, condition, level, seed) for seed in range(_draws(condition, level))]
-        shared: dict[tuple[str, int], np.ndarray] = {}
+        changed, found = _changed(faces.crops[searched], condition, level), faces.found[searched]
+        shared = {m.name: embed_found(m.fit(*_nobody(faces)), changed, found) for m in methods if not m.fits}
         shares: dict[str, list[np.ndarray]] = {method.name: [] for method in methods}
-        for place, (method, embedder, enrolled, gallery, searches) in enumerate(fitted):
-            draw = place % len(splits) % len(changed)
-            if method.fits:
-                found = embed_found(embedder, changed[draw][searches], faces.found[searches])
-            else:
-                if (method.name, draw) not in shared:
-                    shared[method.name, draw] = embed_found(embedder, changed[draw], faces.found)
-                found = shared[method.name, draw][searches]
-            scores = np.where(faces.found[searches, None], found @ enrolled.T, NOT_COMPARED)
-            right = (ranks(scores, gallery, faces.people[searches]) == 1) & faces.found[searches]
-            shares[method.name].append(_by_person(right, faces.people[searches]))
+        for method, embedder, enrolled, gallery, searches in fitted:
+            at, people = np.searchsorted(searched, searches), faces.people[searches]
+            own = embed_found(embedder, changed[at], found[at]) if method.fits else shared[method.name][at]
+            scores = np.where(found[at, None], own @ enrolled.T, NOT_COMPARED)
+            right = (ranks(scores, gallery, people) == 1) & found[at]
+            shares[method.name].append(_by_person(right, people))
         hits |= {(name, condition, level): np.mean(values, axis=0) for name, values in shares.items()}
         on_step(step + 1, len(cells))
     return hits
@@ -105,17 +100,18 @@ def verify_pairs(
     accuracies: Values = {}
     embedders = {method.name: _by_fold(method, pairs, training, folds) for method in methods}
     thresholds: dict[tuple[str, int], float] = {}
+    firsts = {name: _each(own, lambda one: embed_found(one, first, found)) for name, own in embedders.items()}
     for step, (condition, level) in enumerate(cells):
-        changed = _changed(second, condition, level, seed=0)
+        changed = _changed(second, condition, level)
         for method in methods:
             values, shared = [], np.zeros(len(pairs))
             if not method.fits:
-                shared = _scores(embedders[method.name][0], first, changed, found)
-            for fold, embedder in zip(folds, embedders[method.name], strict=True):
+                shared = _scores(firsts[method.name][0], embedders[method.name][0], changed, found)
+            for fold, embedder, a in zip(folds, embedders[method.name], firsts[method.name], strict=True):
                 tested, tuning = fold_of == fold, np.isin(fold_of, tuning_folds(folds, fold, method.fits))
                 if method.fits:
                     wanted = tested | tuning if condition == UNCHANGED else tested
-                    shared[wanted] = _scores(embedder, first[wanted], changed[wanted], found[wanted])
+                    shared[wanted] = _scores(a[wanted], embedder, changed[wanted], found[wanted])
                 if condition == UNCHANGED:
                     thresholds[method.name, fold] = best_threshold(shared[tuning], same[tuning])
                 right = (shared[tested] >= thresholds[method.name, fold]) == same[tested]
@@ -162,22 +158,28 @@ def _enrol(faces: Crops, gallery: np.ndarray, method: Method) -> tuple:
 
 def _by_fold(method: Method, pairs: Sequence[Pair], training: Crops, folds: Sequence[int]) -> list[Embedder]:
     if not method.fits:
-        return [method.fit(training.crops[:0], training.people[:0])] * len(folds)
+        return [method.fit(*_nobody(training))] * len(folds)
     kept = [taught_by(pairs, fold, training.people) & training.found for fold in folds]
     return [method.fit(training.crops[one], training.people[one]) for one in kept]
 
 
-def _scores(embedder: Embedder, first: np.ndarray, second: np.ndarray, found: np.ndarray) -> np.ndarray:
-    a, b = embed_found(embedder, first, found), embed_found(embedder, second, found)
-    return np.where(found, np.einsum("nf,nf->n", a, b), NOT_COMPARED)
+def _each(embedders: Sequence[Embedder], call: Callable[[Embedder], np.ndarray]) -> list[np.ndarray]:
+    """Return what each embedder gives; one that stands there several times is asked once."""
+    given: dict[int, np.ndarray] = {}
+    return [given[id(one)] if id(one) in given else given.setdefault(id(one), call(one)) for one in embedders]
 
 
-def _changed(crops: np.ndarray, condition: str, level: int, seed: int) -> np.ndarray:
-    return crops if condition == UNCHANGED else CONDITIONS[condition](crops, level, seed)
+def _scores(a: np.ndarray, embedder: Embedder, second: np.ndarray, found: np.ndarray) -> np.ndarray:
+    return np.where(found, np.einsum("nf,nf->n", a, embed_found(embedder, second, found)), NOT_COMPARED)
 
 
-def _draws(condition: str, level: int) -> int:
-    return 1 if condition == UNCHANGED or level == 0 else 2
+def _changed(crops: np.ndarray, condition: str, level: int) -> np.ndarray:
+    return crops if condition == UNCHANGED else CONDITIONS[condition](crops, level, seed=0)
+
+
+def _nobody(faces: Crops) -> tuple[np.ndarray, np.ndarray]:
+    """Return no crops and no people: what a method that learns nothing is fitted on."""
+    return faces.crops[:0], faces.people[:0]
 
 
 def _by_person(right: np.ndarray, people: np.ndarray) -> np.ndarray:

@@ -62,7 +62,8 @@ def markdown(comparison: Comparison) -> str:
                 for c in comparison.costs
             ],
         ),
-        "One face at a time on one thread, detection not counted; a description, other work may have shared the machine.",
+        "One face at a time, detection not counted, as many threads as there are cores where a method uses any; a description,"
+        " other work may have shared the machine.",
     ]
     for about in comparison.sets:
         parts += _of_set(about["data"], dict(about), comparison)

@@ -284,7 +284,7 @@ def _robust(learned: str, differences: Sequence[Difference]) -> str:
 
 
 def _costs(methods: Sequence[Method], faces: Crops) -> list[Mapping[str, Any]]:
-    """Return what each method costs for one face, given one by one on one thread, and the size of what it has learnt."""
+    """Return what each method costs for one face, given one by one, and the size of what it has learnt."""
     costs = []
     kept = np.flatnonzero(faces.found)
     some = faces.crops[kept[:TIMED]]
