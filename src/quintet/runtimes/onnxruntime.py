@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 BATCH = 64
 
 
-def session(model: bytes, threads: int) -> "InferenceSession":
+def session(model: bytes, threads: int, spinning: bool = True) -> "InferenceSession":
     """Return a session of the model's file `model` on `threads` cores.
+
+    `spinning`: threads that are done keep their core busy until the next call, which is then sooner under way. Not where another
+    library computes between two calls.
 
     Raises:
         EnvironmentUnavailable: onnxruntime is not installed.
@@ -31,6 +34,8 @@ def session(model: bytes, threads: int) -> "InferenceSession":
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised as well
+    if not spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if _overflows():
         options.add_session_config_entry("session.x64quantprecision", "1")
     try:

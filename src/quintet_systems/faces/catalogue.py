@@ -66,7 +66,7 @@ MODELS = {
             licence="Apache-2.0",
             source="github.com/foamliu/MobileFaceNet, weights",
             trained_on="a refined MS-Celeb-1M, a set of people who were not asked, which its maker has withdrawn",
-            threshold=0.337,
+            threshold=0.336,
             settings={"mean": (123.675, 116.28, 103.53), "deviation": (58.395, 57.12, 57.375)},
         ),
         Model(

@@ -71,8 +71,31 @@ def _smaller(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the picture averaged down so that the rest of the way is less than a half, with its landmarks and matrix."""
     height, width = picture.shape[:2]
-    size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    ratio = np.array([size[0] / width, size[1] / height])
+    small = resized(picture, shrink)
+    ratio = np.array([small.shape[1] / width, small.shape[0] / height])
     moved = (landmarks + 0.5) * ratio - 0.5
     return small, moved, similarity(moved, places)
+
+
+def windows(picture: np.ndarray, squares: np.ndarray, side: int) -> np.ndarray:
+    """Return the squares (left, top, side, …) of a picture at `side` pixels, `uint8` `(n, side, side, 3)`; edges repeated."""
+    return np.stack([_window(picture, left, top, size, side) for left, top, size in squares[:, :3]])
+
+
+def resized(picture: np.ndarray, scale: float) -> np.ndarray:
+    """Return a smaller picture, averaged."""
+    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _window(picture: np.ndarray, left: float, top: float, size: float, side: int) -> np.ndarray:
+    scale = side / size
+    if scale < 0.5:  # averaged down first, as bilinear sampling alone skips pixels
+        x, y = max(0, int(left) - 2), max(0, int(top) - 2)
+        part = picture[y : max(0, int(top + size) + 3), x : max(0, int(left + size) + 3)]
+        if part.size:
+            picture = resized(part, 2 * scale)
+            ratio = picture.shape[1] / part.shape[1]
+            left, top, scale = (left - x) * ratio, (top - y) * ratio, scale / ratio
+    matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
+    return cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -9,14 +9,13 @@ square is then drawn anew from the landmarks and `place` looks once more. Each n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from quintet.bundle import Bundle
 from quintet.layers import Flatten
 from quintet.losses import MeanSquaredError
 from quintet.runtimes import NumpyPredictor
-from quintet_systems.faces.engine.align import PLACES
+from quintet_systems.faces.engine.align import PLACES, resized, windows
 from quintet_systems.faces.engine.boxes import FACE_CENTRE, FACE_SIDE, best_of_overlapping, square_of
 from quintet_systems.faces.engine.face import Detection
 
@@ -104,29 +103,6 @@ class Cascade:
                 self._scans.clear()  # pictures of many sizes: do not keep a net for each
             self._scans[shape] = NumpyPredictor(replace(self._propose, net=wide))
         return self._scans[shape]
-
-
-def windows(picture: np.ndarray, squares: np.ndarray, side: int) -> np.ndarray:
-    """Return the squares (left, top, side, …) of a picture at `side` pixels, `uint8` `(n, side, side, 3)`; edges repeated."""
-    shown = []
-    for left, top, size in squares[:, :3]:
-        scale = side / size
-        source = picture
-        if scale < 0.5:  # averaged down first, as bilinear sampling alone skips pixels
-            half = resized(picture, 2 * scale)
-            ratio = half.shape[1] / picture.shape[1]
-            source, left, top, scale = half, left * ratio, top * ratio, scale / ratio
-        matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
-        shown.append(
-            cv2.warpAffine(source, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        )
-    return np.stack(shown)
-
-
-def resized(picture: np.ndarray, scale: float) -> np.ndarray:
-    """Return a smaller picture, averaged."""
-    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def moved(squares: np.ndarray, out: np.ndarray) -> np.ndarray:

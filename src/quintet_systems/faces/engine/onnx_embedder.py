@@ -41,7 +41,7 @@ class OnnxEmbedder:
         try:
             content = model.read_bytes()
             self.size_bytes = len(content)
-            self._session = session(content, threads)
+            self._session = session(content, threads, spinning=False)
         except OSError as error:
             raise DataError(f"{model}: cannot be read ({error.strerror}); name an ONNX file") from None
         except BundleError as error:
