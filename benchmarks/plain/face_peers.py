@@ -50,7 +50,7 @@ else:
         matrix, _ = cv2.estimateAffinePartial2D(points, np.float32(PLACES), method=cv2.LMEDS)
         crop = cv2.warpAffine(picture, matrix, (112, 112))
         x = ((crop.astype(np.float32) - MEAN) / DEVIATION).transpose(2, 0, 1)
-        found = session.run(None, {taken: np.ascontiguousarray(np.stack([x, x[..., ::-1]]))})[0].sum(0)
+        found = sum(session.run(None, {taken: np.ascontiguousarray(one)[None]})[0][0] for one in (x, x[..., ::-1]))
         return found / np.linalg.norm(found)
 
     def describe(picture):
