@@ -93,7 +93,7 @@ def negatives(data: Path | None = None) -> tuple[tuple[str, np.ndarray], ...]:
 def folder(place: Path) -> Gallery:
     """Return the faces of a folder with a folder for each person; broken files are named and set aside.
 
-    The same file under two names is reported as `twins`.
+    The same picture under two names, of one person or of two, is reported as `twins`.
 
     Raises:
         DataError: there are not two people with a picture each.
@@ -113,7 +113,7 @@ def folder(place: Path) -> Gallery:
             broken.append((name, str(error)))
             continue
         digest = hashlib.sha256(picture.tobytes()).hexdigest()
-        if digest in first and Path(first[digest]).parent != Path(name).parent:
+        if digest in first:
             twins.append((first[digest], name))
         first.setdefault(digest, name)
         pictures.append(picture)
