@@ -10,6 +10,7 @@ from quintet.errors import DataError
 from quintet_systems.faces.comparison.crops import Crops, aligned
 from quintet_systems.faces.comparison.measuring import (
     UNCHANGED,
+    fit_by_fold,
     grid,
     identify,
     random_splits,
@@ -107,7 +108,7 @@ def test_a_method_is_never_fitted_on_the_people_of_the_fold_it_is_tested_on(crop
 
     spy = Method(name="spy", kind="hand-crafted", fits=True, fit=fit, card={"name": "spy"})
     faces = {f"p{i}_{shot:04d}": (crops.crops[i * SHOTS + shot], True) for i in range(PEOPLE) for shot in range(SHOTS)}
-    values = verify_pairs(pairs, faces, crops, [spy], grid(["blur"]))
+    values = verify_pairs(pairs, faces, [spy], fit_by_fold([spy], pairs, crops), grid(["blur"]))
     assert [sorted(one) for one in seen] == [people[4:], people[:2], people[2:4]]  # the third fold gives the threshold
     assert values["spy", UNCHANGED, 0].shape == (3,)
     assert values["spy", UNCHANGED, 0].mean() > 0.7

@@ -43,7 +43,9 @@ def detect(
             record["error"] = reason
         elif out:
             inside = Path(name).relative_to(source) if source.is_dir() else Path(Path(name).name)
-            record["drawn"] = str(draw(picture, found, out / f"{inside}.png"))  # the suffix stays: a.jpg and a.png are two
+            record["drawn"] = str(
+                draw(picture, found, out / f"{inside}.png")
+            )  # the suffix stays: a.jpg and a.png are two
         records.append(record)
         say(f"{name}: {reason or _count(len(found))}")
     if json:

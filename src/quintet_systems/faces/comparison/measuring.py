@@ -82,23 +82,23 @@ def identify(
 def verify_pairs(
     pairs: Sequence[Pair],
     faces: Mapping[str, tuple[np.ndarray, bool]],
-    training: Crops,
     methods: Sequence[Method],
+    embedders: Mapping[str, Sequence[Embedder]],
     cells: Sequence[tuple[str, int]],
     on_step: OnStep = lambda *_: None,
 ) -> Values:
     """Return, for each method and cell, each fold's accuracy `(folds,)`; the unchanged cell must come first.
 
+    `embedders`: of fit_by_fold.
+
     The second picture of each pair is changed. The threshold is that of the other folds' unchanged pairs: nobody at a door
-    knows beforehand what light will come. A method that learns is fitted for each fold anew, see taught_by; its threshold
-    comes from folds that it did not learn from either.
+    knows beforehand what light will come.
     """
     folds = sorted({pair.fold for pair in pairs})
     first, second = (np.stack([faces[getattr(pair, side)][0] for pair in pairs]) for side in ("first", "second"))
     found = np.array([faces[pair.first][1] and faces[pair.second][1] for pair in pairs])
     same, fold_of = np.array([pair.same for pair in pairs]), np.array([pair.fold for pair in pairs])
     accuracies: Values = {}
-    embedders = {method.name: _by_fold(method, pairs, training, folds) for method in methods}
     thresholds: dict[tuple[str, int], float] = {}
     firsts = {name: _each(own, lambda one: embed_found(one, first, found)) for name, own in embedders.items()}
     for step, (condition, level) in enumerate(cells):
@@ -119,6 +119,18 @@ def verify_pairs(
             accuracies[method.name, condition, level] = np.array(values)
         on_step(step + 1, len(cells))
     return accuracies
+
+
+def fit_by_fold(methods: Sequence[Method], pairs: Sequence[Pair], training: Crops) -> dict[str, list[Embedder]]:
+    """Return each method's embedder for each fold. One that learns is fitted anew for each, see taught_by."""
+    folds = sorted({pair.fold for pair in pairs})
+    kept = [taught_by(pairs, fold, training.people) & training.found for fold in folds]
+    return {
+        method.name: [method.fit(training.crops[one], training.people[one]) for one in kept]
+        if method.fits
+        else [method.fit(*_nobody(training))] * len(folds)
+        for method in methods
+    }
 
 
 def tuning_folds(folds: Sequence[int], tested: int, fits: bool) -> list[int]:
@@ -154,13 +166,6 @@ def _enrol(faces: Crops, gallery: np.ndarray, method: Method) -> tuple:
     embedder = method.fit(faces.crops[kept], faces.people[kept])
     enrolled, people = templates(embedder(faces.crops[kept]), faces.people[kept])
     return embedder, enrolled, people
-
-
-def _by_fold(method: Method, pairs: Sequence[Pair], training: Crops, folds: Sequence[int]) -> list[Embedder]:
-    if not method.fits:
-        return [method.fit(*_nobody(training))] * len(folds)
-    kept = [taught_by(pairs, fold, training.people) & training.found for fold in folds]
-    return [method.fit(training.crops[one], training.people[one]) for one in kept]
 
 
 def _each(embedders: Sequence[Embedder], call: Callable[[Embedder], np.ndarray]) -> list[np.ndarray]:

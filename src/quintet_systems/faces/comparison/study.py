@@ -13,6 +13,7 @@ from quintet_systems.faces.comparison.measuring import (
     UNCHANGED,
     Key,
     Values,
+    fit_by_fold,
     grid,
     identify,
     random_splits,
@@ -195,9 +196,10 @@ def _measure(
         pairs = lfw.pairs()
         at = {one: i for i, one in enumerate(names)}
         taken = {one: (faces.crops[at[one]], bool(faces.found[at[one]])) for p in pairs for one in (p.first, p.second)}
-        whole = verify_pairs(pairs, taken, faces, methods, [(UNCHANGED, 0)])
+        embedders = fit_by_fold(methods, pairs, faces)
+        whole = verify_pairs(pairs, taken, methods, embedders, [(UNCHANGED, 0)])
         some = some_of_each_fold(pairs, pairs_per_fold)
-        values = verify_pairs(some, taken, faces, methods, cells, steps)
+        values = verify_pairs(some, taken, methods, embedders, cells, steps)
         about = {
             "question": "one person or two?",
             "pairs": len(some),

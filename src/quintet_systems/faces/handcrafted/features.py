@@ -18,7 +18,7 @@ from quintet.errors import DataError
 
 INNER = slice(12, 100), slice(16, 96)  # rows and columns of a crop without most of hair and background
 TINY = 1e-12
-EIGEN, CELLS, MACHINES = 150, (7, 6), 100
+EIGEN, CELLS, MACHINES = 150, (7, 6), 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
