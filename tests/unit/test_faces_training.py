@@ -115,7 +115,7 @@ def test_what_a_detector_found_is_counted():
 
 
 def test_a_carried_embedder_is_the_trained_one(tmp_path: Path):
-    recipe = embedder_recipe("tiny", (SIDE, SIDE, 3), people=5)
+    recipe = embedder_recipe("small", (SIDE, SIDE, 3), people=4000)
     assert isinstance(recipe.net, Net)
     weights = initial_weights(recipe.net, np.random.default_rng(0), "he")
     made = NetEmbedder(Bundle(net=recipe.net, weights=weights, labels=(), card={}), "made", {"name": "made"})

@@ -6,6 +6,7 @@ numbers only, at half precision.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from quintet.bundle import Bundle
 from quintet.errors import DataError
+from quintet.losses import MeanSquaredError
 from quintet.network import Net
 from quintet.network_json import from_json, to_json
 from quintet_systems.faces.engine.cascade import Cascade, Thresholds
@@ -84,8 +86,10 @@ def keep(name: str, arrays: Mapping[str, np.ndarray], own: Mapping[str, Any], fo
 
 
 def carry_embedder(bundle: Bundle, own: Mapping[str, Any], folder: Path = FOLDER) -> None:
-    """Write a trained embedder as the one that is carried."""
-    keep("embedder", bundle.weights, {**own, "network": to_json(bundle.net)}, folder)
+    """Write a trained embedder as the one that is carried, without what only its training needs: a weight for each person."""
+    weights = {name: value for name, value in bundle.weights.items() if not name.startswith("loss.")}
+    net = replace(bundle.net, loss=MeanSquaredError())
+    keep("embedder", weights, {**own, "network": to_json(net)}, folder)
 
 
 def _arrays(name: str, folder: Path = FOLDER) -> dict[str, np.ndarray]:
