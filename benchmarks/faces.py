@@ -139,6 +139,7 @@ def serve(frame: str, pictures: str, out: str, threads: str) -> None:
     import time
 
     from quintet_systems.faces.engine.opening import open_engine
+    from quintet_systems.faces.engine.pipeline import by_prominence
 
     cv2.setNumThreads(int(threads))
     engine, _ = open_engine("yunet", "mobilefacenet", threads=int(threads))
@@ -146,7 +147,8 @@ def serve(frame: str, pictures: str, out: str, threads: str) -> None:
     print(json.dumps({"outputs": engine(shown).faces[0].embedding.tolist()}), flush=True)
     for line in sys.stdin:
         if line.strip() == "embed":
-            rows = [seen.faces[0].embedding if (seen := engine(p, most=1)).faces else None for p in np.load(pictures)]
+            seen = [by_prominence(engine(picture).faces) for picture in np.load(pictures)]
+            rows = [faces[0].embedding if faces else None for faces in seen]
             width = next(len(row) for row in rows if row is not None)
             np.save(out, np.stack([np.full(width, np.nan) if row is None else row for row in rows]))
             print(json.dumps({"described": sum(row is not None for row in rows)}), flush=True)

@@ -104,6 +104,27 @@ def test_embeddings_are_written_whole_or_not_at_all(faces, tmp_path):
     assert not (tmp_path / "none.npz").exists()
 
 
+def test_what_is_typed_wrong_is_refused_before_any_work(people, faces, tmp_path):
+    for given in ("nan", "inf", "5"):
+        assert "expected a cosine from -1 to 1" in refused("verify", faces[0], faces[1], "--threshold", given)
+    picture = tmp_path / "mine.png"
+    shutil.copy(faces[0], picture)
+    before = picture.read_bytes()
+    assert "ends in .npz" in refused("embed", picture, "--out", picture)
+    assert "a file, expected a folder" in refused("detect", picture, "--out", picture)
+    assert "a file, expected a folder" in refused("compare", "--sets", people, "--out", picture)
+    assert picture.read_bytes() == before
+    assert "expected at least one set" in refused("compare", "--sets", "")
+    assert "expected at least one embedder" in refused("lfw", "--embedder", ",")
+    assert "two of one name" in refused("compare", "--sets", f"{people},{tmp_path / people.name}")
+    assert "which is not there" in refused("verify", tmp_path / "nowhere.png", picture)
+
+
+def test_what_is_carried_finds_faces_that_fill_the_picture(people):
+    found = json.loads(typed("detect", people, "--detector", "hog", "--json").stdout)["pictures"]
+    assert sum(bool(one["faces"]) for one in found) >= 10  # of 12; the cascade, which knows LFW alone, finds 5
+
+
 def test_a_folder_of_faces_is_measured(people):
     done = typed("measure", people, "--json")
     assert done.exit_code == 0, done.output
@@ -124,7 +145,7 @@ def test_no_face_and_many_faces_are_said(faces, tmp_path):
         sheet.paste(Image.open(face), (20 + 125 * place, 70))
     sheet.save(tmp_path / "many.png")
     many = typed("verify", tmp_path / "many.png", faces[0])
-    assert "3 faces; the largest is taken" in many.output
+    assert "3 faces; the largest that the edge does not cut off is taken" in many.output
 
 
 @pytest.mark.parametrize("kind", ["grey", "CMYK", "16 bit", "palette", "20,000 wide"])
@@ -181,7 +202,7 @@ def test_a_file_that_is_no_embedder_and_one_with_another_checksum(faces, tmp_pat
     place = tmp_path / "data" / "face-models"
     place.mkdir(parents=True)
     (place / yunet.name).write_bytes(yunet.read_bytes()[:-1] + b"!")
-    assert "received SHA-256" in refused("detect", faces[0], "--detector", "yunet", "--models", tmp_path / "data")
+    assert "received SHA-256" in refused("detect", faces[0], "--detector", "yunet", "--data", tmp_path / "data")
     assert not (tmp_path / "x.npz").exists()
     assert 'received detector "yunett"' in refused("detect", faces[0], "--detector", "yunett")
 

@@ -142,7 +142,7 @@ def test_the_whole_comparison_on_a_folder(drawn, tmp_path: Path):
     assert result.claims == ()  # nothing learned was compared
     assert said
     text, plot = write_report(result, tmp_path / "out")
-    assert "mask: 1 share of the way" in text.read_text()
+    assert "mask, share of the way from chin to eyes: 1" in text.read_text()
     assert plot.read_bytes().startswith(b"<?xml")
 
 

@@ -21,6 +21,7 @@ from quintet_systems.faces.protocols.rates import (
     fmr_at,
     fnmr_at,
     operating_point,
+    over_people,
     require_carried,
     threshold_at_fmr,
 )
@@ -241,3 +242,26 @@ def at_hand() -> Lfw:
             pytest.fail(str(error))
         pytest.skip(str(error))
     return lfw
+
+
+def test_a_threshold_keeps_its_rate_on_float32_scores_too():
+    rng = np.random.default_rng(3)
+    impostor, mated = (rng.normal(m, 0.1, 4000).astype(np.float32) for m in (0.0, 0.6))
+    point = operating_point(mated, impostor, threshold_at_fmr(impostor, 0.01))
+    assert point.fmr == 0.01
+
+
+def test_intervals_over_people_are_wider_than_those_over_comparisons():
+    rng = np.random.default_rng(4)
+    people = np.repeat(np.arange(30), 4)
+    hard = rng.normal(0, 0.3, 30)[people]  # some people look like many
+    scores = rng.normal(0, 0.1, (120, 120)) + hard[:, None] + hard[None, :] + 1.2 * (people[:, None] == people[None, :])
+    above = np.triu_indices(120, 1)
+    same = people[above[0]] == people[above[1]]
+    plain = operating_point(scores[above][same], scores[above][~same], 0.6)
+    point = over_people(plain, scores, people)
+    assert (point.fmr, point.fnmr) == (plain.fmr, plain.fnmr)
+    for ours, wilson in ((point.fmr_interval, plain.fmr_interval), (point.fnmr_interval, plain.fnmr_interval)):
+        assert ours.method == "bootstrap over people"
+        assert None not in (ours.low, ours.high, wilson.low, wilson.high)
+        assert (ours.high or 0) - (ours.low or 0) > (wilson.high or 0) - (wilson.low or 0)

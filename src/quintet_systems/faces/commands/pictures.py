@@ -19,7 +19,7 @@ from quintet_systems.faces.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from quintet_systems.faces.engine.pipeline import Engine, Seen
+    import numpy as np
 
 
 def detect(
@@ -30,9 +30,12 @@ def detect(
     json: AsJson = False,
 ) -> None:
     """Find faces: box, score, five landmarks. Exit code 1 where a picture has none, or could not be read."""
+    from quintet.errors import DataError
     from quintet_systems.faces.drawing import draw
     from quintet_systems.faces.engine.opening import open_detector
 
+    if out and out.exists() and not out.is_dir():
+        raise DataError(f"received --out {out}, a file, expected a folder; name another")
     finds, card = open_detector(detector, models)
     say(using(card))
     records = []
@@ -62,17 +65,22 @@ def verify(
     threshold: WithThreshold = None,
     json: AsJson = False,
 ) -> None:
-    """Say whether two pictures show one person, by the largest face of each. Exit code 1: they do not, or a face is missing."""
+    """Say whether two pictures show one person, by the largest whole face of each. Exit code 1: no, or a face is missing."""
+    from quintet_systems.faces.engine.pipeline import by_prominence
+
+    _check_threshold(threshold)
     engine, cards = open_parts(detector, embedder, models)
     threshold, why = _threshold(threshold, cards["embedder"])
-    seen = [_largest(engine, file) for file in (first, second)]
+    seen = [engine(_read(file)) for file in (first, second)]
+    for file, one in zip((first, second), seen, strict=True):
+        _say_many(str(file), len(one.faces))
     missing = [str(file) for file, one in zip((first, second), seen, strict=True) if not one.faces]
     if missing:
         say(f"no face was found in {' nor in '.join(missing)}: nothing can be compared")
         if json:
             print_json({"engine": cards, "same": None, "cosine": None, "no_face_in": missing})
         raise typer.Exit(1)
-    a, b = (one.faces[0] for one in seen)
+    a, b = (by_prominence(one.faces)[0] for one in seen)
     cosine = float(a.embedding @ b.embedding)
     same = cosine >= threshold
     if json:
@@ -82,7 +90,16 @@ def verify(
                 "same": same,
                 "cosine": cosine,
                 "threshold": threshold,
-                "quality": [list(one.quality.reasons) for one in (a, b)],
+                "pictures": [
+                    {
+                        "file": str(file),
+                        "faces": len(one.faces),
+                        **face.detection.to_json(),
+                        "quality": face.quality.to_json(),
+                        "stage_ms": one.stage_ms,
+                    }
+                    for file, one, face in zip((first, second), seen, (a, b), strict=True)
+                ],
             }
         )
     word = "one person" if same else "two people"
@@ -104,14 +121,18 @@ def identify(
 
     from quintet.errors import DataError
     from quintet_systems.faces.data.gallery import folder
+    from quintet_systems.faces.engine.pipeline import by_prominence
     from quintet_systems.faces.protocols.identification import templates
 
+    _check_threshold(threshold)
     engine, cards = open_parts(detector, embedder, models)
     threshold, why = _threshold(threshold, cards["embedder"])
     say(f"unknown below a cosine of {threshold:g}{why}")
-    known = folder(gallery)
+    known = folder(gallery, least=1)
     say_faults(known)
-    faces = [engine(picture, most=1).faces for picture in known.pictures]
+    faces = [by_prominence(engine(picture).faces) for picture in known.pictures]
+    for name, own in zip(known.names, faces, strict=True):
+        _say_many(name, len(own))
     found = np.array([bool(one) for one in faces])
     for name in np.array(known.names)[~found]:
         say(f"no face was found in {name}: it is left out of the gallery")
@@ -122,7 +143,8 @@ def identify(
     records = []
     for name, picture, reason in _pictures(source):
         answers = []
-        for face in engine(picture).faces if picture is not None else ():
+        seen = engine(picture) if picture is not None else None
+        for face in seen.faces if seen else ():
             scores = enrolled @ face.embedding
             best = int(scores.argmax())
             person = str(people[best]) if scores[best] >= threshold else None
@@ -132,10 +154,11 @@ def identify(
                     "person": person,
                     "cosine": float(scores[best]),
                     "nearest": str(people[best]),
+                    "quality": face.quality.to_json(),
                 }
             )
-        records.append({"file": name, "faces": answers, **({"error": reason} if picture is None else {})})
-        said = ", ".join(f"{a['person'] or 'unknown'} ({a['cosine']:.3f})" for a in answers)
+        records.append({"file": name, "faces": answers, **({"stage_ms": seen.stage_ms} if seen else {"error": reason})})
+        said = ", ".join(f"{a['person'] or 'unknown'} ({a['cosine']:.3f}{_why(a['quality'])})" for a in answers)
         say(f"{name}: {reason or said or 'no face'}")
     if json:
         print_json({"engine": cards, "gallery": sorted(map(str, people)), "threshold": threshold, "pictures": records})
@@ -156,8 +179,11 @@ def embed(
 
     import numpy as np
 
+    from quintet.errors import DataError
     from quintet.job import write_whole
 
+    if out.suffix != ".npz" or out.is_dir():
+        raise DataError(f"received --out {out}, expected a file whose name ends in .npz; name another")
     engine, cards = open_parts(detector, embedder, models)
     rows: list[tuple[str, Any]] = []
     for name, picture, reason in _pictures(source):
@@ -173,9 +199,17 @@ def embed(
             boxes=np.array([face.detection.box for _, face in rows], np.float32),
         )
         write_whole(out, stream.getvalue())
+    say(f"{out}: {_count(len(rows))}" if rows else f"no face: {out} was not written")
     if json:
         print_json({"engine": cards, "faces": len(rows), "out": str(out) if rows else None})
     raise typer.Exit(0 if rows else 1)
+
+
+def _check_threshold(given: float | None) -> None:
+    from quintet.errors import DataError
+
+    if given is not None and not -1 <= given <= 1:
+        raise DataError(f"received --threshold {given}, expected a cosine from -1 to 1")
 
 
 def _threshold(given: float | None, card: Mapping[str, Any]) -> tuple[float, str]:
@@ -200,7 +234,8 @@ def _pictures(source: Path) -> "Iterator[tuple[str, Any, str]]":
     if not source.exists():
         raise DataError(f"received {source}, which is not there, expected a picture or a folder of pictures")
     inside = source.is_dir()
-    files = sorted(f for f in source.rglob("*") if f.suffix.lower() in SUFFIXES) if inside else [source]
+    found = source.rglob("*") if inside else []
+    files = sorted(f for f in found if f.suffix.lower() in SUFFIXES and f.is_file()) if inside else [source]
     if not files:
         raise DataError(f"received {source}, a folder without pictures, expected {', '.join(SUFFIXES)}")
     for file in files:
@@ -209,20 +244,25 @@ def _pictures(source: Path) -> "Iterator[tuple[str, Any, str]]":
         except DataError as error:
             if not inside:
                 raise
-            yield str(file), None, str(error)
+            yield str(file), None, str(error).removeprefix(f"{file}: ")
 
 
-def _largest(engine: "Engine", file: Path) -> "Seen":
-    """Return what the engine saw, the largest face first."""
-    from dataclasses import replace
-
+def _read(file: Path) -> "np.ndarray":
+    from quintet.errors import DataError
     from quintet.images import read_image
 
-    seen = engine(read_image(file))
-    faces = sorted(seen.faces, key=lambda f: -f.detection.box[2] * f.detection.box[3])
-    if len(faces) > 1:
-        say(f"{file}: {len(faces)} faces; the largest is taken")
-    return replace(seen, faces=tuple(faces))
+    if not file.is_file():
+        raise DataError(f"received {file}, which is not there, expected a picture")
+    return read_image(file)
+
+
+def _say_many(file: str, faces: int) -> None:
+    if faces > 1:
+        say(f"{file}: {faces} faces; the largest that the edge does not cut off is taken")
+
+
+def _why(quality: Mapping[str, Any]) -> str:
+    return f"; {', '.join(quality['reasons'])}" if quality["reasons"] else ""
 
 
 def _count(n: int) -> str:

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from quintet_systems.faces.data.gallery import Gallery
     from quintet_systems.faces.engine.pipeline import Engine
 
-WithDetector = Annotated[str, typer.Option(help="yunet, cascade or hog; auto: the best at hand.")]
+WithDetector = Annotated[str, typer.Option(help="yunet, hog or cascade; auto: the best at hand.")]
 WithEmbedder = Annotated[
-    str, typer.Option(help="mobilefacenet, sface, quintet, or an ONNX file; auto: the best at hand.")
+    str, typer.Option(help="mobilefacenet, sface, quintet, an ONNX file, or a bundle; auto: the best at hand.")
 ]
-WithModels = Annotated[Path | None, typer.Option(help="The folder that has face-models; default: QUINTET_DATA.")]
+WithModels = Annotated[
+    Path | None, typer.Option("--data", help="The folder that has face-models; default: QUINTET_DATA.")
+]
 WithThreshold = Annotated[
     float | None, typer.Option(help="The least cosine of one person; default: as measured for the embedder.")
 ]
@@ -26,6 +28,17 @@ WithThreshold = Annotated[
 def say(text: str) -> None:
     """Print for people, a line as long as it is: paths stay whole."""
     talk().print(text, soft_wrap=True)
+
+
+def several(what: str, text: str) -> list[str]:
+    """Return the names in `text`, with commas, each once; refuse none."""
+    from quintet.cli.parity import split
+    from quintet.errors import DataError
+
+    names = list(dict.fromkeys(split(text)))
+    if not names:
+        raise DataError(f'received "{text}", expected at least one {what}, several with commas')
+    return names
 
 
 def open_parts(detector: str, embedder: str, models: Path | None) -> "tuple[Engine, Mapping[str, Any]]":

@@ -8,6 +8,8 @@ import typer
 from quintet.cli.show import AsJson, print_json
 from quintet_systems.faces.commands.shared import WithDetector, say
 
+FMR = 1e-3
+
 
 def train_detectors(
     data: Annotated[
@@ -49,7 +51,7 @@ def carry(
     from quintet.errors import DataError
     from quintet_systems.faces import defaults
     from quintet_systems.faces.engine.opening import open_bundle, open_detector
-    from quintet_systems.faces.protocols.lfw import run_own_folds
+    from quintet_systems.faces.protocols.lfw import run_own_folds, strangers_threshold
 
     made = open_bundle(bundle)
     fold = made.card["fold"]
@@ -58,13 +60,13 @@ def carry(
     finds, card = open_detector(detector, data)
     found = run_own_folds(finds, [(fold, made)], data)
     own = {
-        **made.card,
+        **{key: value for key, value in made.card.items() if key != "file"},
         "name": "quintet",
         "licence": "MIT, as Quintet; LFW states no licence for what is learnt from it",
         "source": "trained by Quintet: quintet train faces, then quintet faces carry",
         "trained_on": f"LFW, the people of all folds of its pairs but {fold}",
-        "threshold": round(found.thresholds[0], 3),
-        "threshold_of": "the most accurate on LFW pairs of people whom it did not learn from",
+        "threshold": round(strangers_threshold(finds, made, fold, FMR, data), 3),
+        "threshold_of": "reached by 1 in 1,000 pairs of two people in LFW whom it did not learn from",
         "measured": f"{100 * found.mean:.2f} % of {found.n_pairs} pairs of LFW's View 2, fold {fold}, with {card['name']}",
         "figures": asdict(found),
     }

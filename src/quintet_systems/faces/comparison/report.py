@@ -17,8 +17,11 @@ COLUMNS = 4
 OWN = "each split's own people, where it learns"
 
 
-def write_report(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write faces-conditions.md and a faces-SET.svg for each set and for detection; return their paths, the text first."""
+def write_report(comparison: Comparison, folder: Path, run: str = "") -> list[Path]:
+    """Write faces-conditions.md and a faces-SET.svg for each set and for detection; return their paths, the text first.
+
+    `run` says how it was run: command, date, machine, versions.
+    """
     plots = []
     for about in comparison.sets:
         place = folder / f"faces-{_file(about['data'])}.svg"
@@ -28,17 +31,21 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
         plots.append(folder / f"faces-{DETECTION}.svg")
         write_whole(plots[-1], _plot(comparison.under_conditions, "recall, %"))
     text = folder / "faces-conditions.md"
-    write_whole(text, (markdown(comparison) + "\n").encode())
+    write_whole(text, (markdown(comparison, run) + "\n").encode())
     return [text, *plots]
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: Comparison, run: str = "") -> str:
     """Return the whole comparison as Markdown."""
     parts = [
         "# Faces: which features hold under which condition?",
         *comparison.claims,
         f"Faces were found by {comparison.detector['name']}, the same for all methods; changes are made to the aligned face,"
         " of searches only, so the figures speak of features alone. Intervals are 95 %, over people, on LFW over its ten folds.",
+        "A p value is that of the paired differences' mean (a sign-flip test, or t where values are few), after Holm over all"
+        " rows of the table of differences; a difference is the mean over a condition's strengths. A figure without an interval"
+        " had no spread to judge by: all values were equal.",
+        *([run] if run else []),
         "## Who was compared",
         _table(
             ("method", "kind", "source", "licence", "learnt from", "measured"),
@@ -120,7 +127,7 @@ def _strength(condition: str, level: int) -> str:
     if condition == UNCHANGED:
         return UNCHANGED
     known = CONDITIONS.get(condition)
-    return f"{condition}: {known.strengths[level - 1]:g} {known.unit}" if known else f"{condition}: subset {level + 1}"
+    return f"{condition}, {known.unit}: {known.strengths[level - 1]:g}" if known else f"{condition}: subset {level + 1}"
 
 
 def _figure(summary: Summary, digits: int = 1) -> str:
@@ -189,13 +196,10 @@ def _plot(cells: Sequence[Cell], what: str = "accuracy, %") -> bytes:
                     key=lambda c: c.level,
                 )
                 levels, middle = [c.level for c in line], [100 * (c.accuracy.mean or 0) for c in line]
-                low = [100 * (b if (b := c.accuracy.interval.low) is not None else c.accuracy.mean or 0) for c in line]
-                high = [
-                    100 * (b if (b := c.accuracy.interval.high) is not None else c.accuracy.mean or 0) for c in line
-                ]
+                low, high = zip(*(_band(c.accuracy) for c in line), strict=True)
                 colour = COLOURS[i % len(COLOURS)]
                 panel.plot(levels, middle, STYLES[i % len(STYLES)], color=colour, marker=".", label=method)
-                panel.fill_between(levels, low, high, color=colour, alpha=0.12, linewidth=0)
+                panel.fill_between(levels, low, high, color=colour, alpha=0.08, linewidth=0)
             known = CONDITIONS.get(condition)
             marks = ["0", *(f"{s:g}" for s in known.strengths)] if known else [f"{k + 1}" for k in range(5)]
             panel.set_xticks(range(len(marks)), marks)
@@ -211,6 +215,13 @@ def _plot(cells: Sequence[Cell], what: str = "accuracy, %") -> bytes:
         stream = io.BytesIO()
         FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
     return stream.getvalue()
+
+
+def _band(summary: Summary) -> tuple[float, float]:
+    """Return the interval in %, within what a share can be; of none, the mean."""
+    mean = summary.mean or 0.0
+    low, high = (bound if bound is not None else mean for bound in (summary.interval.low, summary.interval.high))
+    return 100 * max(low, 0.0), 100 * min(high, 1.0)
 
 
 def _file(data: str) -> str:

@@ -33,7 +33,7 @@ class Archive:
             raise DataError(f"{self._zip.filename}: {name} cannot be read ({error}); get the zip again") from None
 
 
-def find(folder: str, name: str, checksum: str, data: Path | None = None) -> Path:
+def find(folder: str, name: str, checksum: str, data: Path | None = None, source: str = "") -> Path:
     """Return where a data set's file lies: in `data` or QUINTET_DATA, or in the cache; its SHA-256 is checked.
 
     Raises:
@@ -44,7 +44,7 @@ def find(folder: str, name: str, checksum: str, data: Path | None = None) -> Pat
     if place is None:
         raise DataError(
             f"received no {folder}/{name}, expected it in {' or '.join(map(str, bases))}; name the folder that has it with"
-            " --data, or set QUINTET_DATA"
+            f" --data, or set QUINTET_DATA{f' (it comes from {source})' if source else ''}"
         )
     received = sha256(place)
     if received != checksum:

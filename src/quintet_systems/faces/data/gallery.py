@@ -90,13 +90,13 @@ def negatives(data: Path | None = None) -> tuple[tuple[str, np.ndarray], ...]:
     return tuple((name, archive.read(name)) for name in sorted(archive.names))
 
 
-def folder(place: Path) -> Gallery:
+def folder(place: Path, least: int = 2) -> Gallery:
     """Return the faces of a folder with a folder for each person; broken files are named and set aside.
 
     The same picture under two names, of one person or of two, is reported as `twins`.
 
     Raises:
-        DataError: there are not two people with a picture each.
+        DataError: there are not `least` people with a picture each.
     """
     if not place.is_dir():
         raise DataError(f"received {place}, expected a folder with a folder of pictures for each person")
@@ -104,13 +104,13 @@ def folder(place: Path) -> Gallery:
     first: dict[str, str] = {}
     twins = []
     for file in sorted(place.glob("*/*")):
-        if file.suffix.lower() not in SUFFIXES:
+        if file.suffix.lower() not in SUFFIXES or not file.is_file():
             continue
         name = file.relative_to(place).as_posix()
         try:
             picture = read_image(file)
         except DataError as error:
-            broken.append((name, str(error)))
+            broken.append((name, str(error).removeprefix(f"{file}: ")))
             continue
         digest = hashlib.sha256(picture.tobytes()).hexdigest()
         if digest in first:
@@ -122,10 +122,10 @@ def folder(place: Path) -> Gallery:
     count = defaultdict(int)
     for one in people:
         count[one] += 1
-    if len(count) < 2:
+    if len(count) < least:
         raise DataError(
-            f"received {place} with pictures of {len(count)} {'person' if len(count) == 1 else 'people'}, expected at least two"
-            " people, each in a folder of their own"
+            f"received {place} with pictures of {len(count)} {'person' if len(count) == 1 else 'people'}, expected at least"
+            f" {'two people, each' if least == 2 else 'one person,'} in a folder of their own"
         )
     return Gallery(
         name=place.name,

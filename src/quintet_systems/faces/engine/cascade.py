@@ -9,6 +9,7 @@ square is then drawn anew from the landmarks and `place` looks once more. Each n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from quintet.bundle import Bundle
@@ -23,6 +24,7 @@ PROPOSE, REFINE, PLACE = 12, 24, 48  # pixels
 STRIDE = 2  # of `propose`, in its own pixels
 STEP = 0.75  # from one size of the picture to the next
 LEAST_FACE, LONG = 36, 640  # pixels
+MARGIN = 1 / 6  # of the longer side, the border repeated: a face may fill the picture
 BATCH = 128
 SHIFT = 0.2  # sides: the unit of `refine`'s moves
 
@@ -52,12 +54,14 @@ class Cascade:
         scale = min(1.0, LONG / max(picture.shape[:2]))
         if scale < 1:
             picture = resized(picture, scale)
+        edge = round(MARGIN * max(picture.shape[:2]))
+        picture = cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
         squares = self.proposed(picture)
         squares = self.refined(picture, squares)
         found = self.placed(picture, squares[:, :3])
         again = np.array([square_of(one.landmarks)[:3] for one in found if one.landmarks is not None]).reshape(-1, 3)
         found = best_of_overlapping(self.placed(picture, again))
-        return [_scaled(one, 1 / scale) for one in found]
+        return [one.moved(1 / scale, (edge, edge)) for one in found]
 
     def proposed(self, picture: np.ndarray) -> np.ndarray:
         """Return squares `(n, 4)`: left, top, side, logit."""
@@ -142,10 +146,3 @@ def _distinct(squares: np.ndarray, most: float) -> np.ndarray:
     ]
     kept = best_of_overlapping(found, most, contained=1.1)
     return np.array([(*one.box[:3], one.score) for one in kept]).reshape(-1, 4)
-
-
-def _scaled(one: Detection, by: float) -> Detection:
-    left, top, width, height = (value * by for value in one.box)
-    return replace(
-        one, box=(left, top, width, height), landmarks=None if one.landmarks is None else one.landmarks * np.float32(by)
-    )

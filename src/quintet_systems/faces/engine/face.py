@@ -5,7 +5,7 @@ first pixel. The five landmarks, `(5, 2)` `float32`, stand in this order: the ey
 tip of the nose, the corner of the mouth on the picture's left, the corner on its right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,12 @@ class Detection:
         left, top, width, height = self.box
         return left + width / 2, top + height / 2
 
+    def moved(self, scale: float, away: Sequence[float] | np.ndarray) -> "Detection":
+        """Return it in a picture that begins `away` (x, y) pixels further right and down, then enlarged by `scale`."""
+        left, top, width, height = (scale * (np.array(self.box, float) - [*away, 0, 0])).tolist()
+        marks = None if self.landmarks is None else (scale * (self.landmarks - away)).astype(np.float32)
+        return Detection(box=(left, top, width, height), score=self.score, landmarks=marks)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, in pixels rounded to a tenth."""
         return {
@@ -46,6 +52,13 @@ class Quality:
 
     components: Mapping[str, float]
     reasons: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, components rounded to thousandths."""
+        return {
+            "components": {name: round(float(value), 3) for name, value in self.components.items()},
+            "reasons": list(self.reasons),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -14,7 +14,7 @@ from quintet_systems.faces.engine.pipeline import Engine
 from quintet_systems.faces.engine.yunet import YuNet
 from quintet_systems.faces.training.splits import fold_of
 
-DETECTORS = ("yunet", "cascade", "hog")  # in the order in which "auto" takes them
+DETECTORS = ("yunet", "hog", "cascade")  # in the order in which "auto" takes them
 EMBEDDERS = ("mobilefacenet", "sface", "quintet")
 CARRIED = {"cascade": "cascade", "hog": "hog", "quintet": "embedder"}
 OWN_FILE = {"licence": "unknown to Quintet", "source": "the user's own file"}
@@ -80,6 +80,7 @@ def open_bundle(folder: Path) -> NetEmbedder:
     card = {
         "name": folder.parent.name if folder.name == "bundle" else folder.name,
         "kind": "embedder",
+        "file": str(folder),
         "licence": "as its pictures allow",
         "source": "trained by Quintet: quintet train faces",
         "trained_on": learnt,

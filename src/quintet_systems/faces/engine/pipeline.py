@@ -10,7 +10,7 @@ import numpy as np
 from quintet_systems.faces.engine.align import align_all
 from quintet_systems.faces.engine.face import Detection, Face
 from quintet_systems.faces.engine.parts import Detector, Embedder
-from quintet_systems.faces.engine.quality import judge_quality
+from quintet_systems.faces.engine.quality import REASONS, judge_quality
 
 STAGES = ("detect", "align", "quality", "embed")
 
@@ -50,6 +50,12 @@ class Engine:
         )
         spans = (1000 * (after - before) for before, after in pairwise(marks))
         return Seen(faces=faces, stage_ms=dict(zip(STAGES, spans, strict=True)))
+
+
+def by_prominence(faces: Sequence[Face]) -> list[Face]:
+    """Return a picture's faces, the one meant first: of those that the picture's edge does not cut off the largest."""
+    cut = REASONS["MarginOfTheCrop"]
+    return sorted(faces, key=lambda one: (cut in one.quality.reasons, -one.detection.box[2] * one.detection.box[3]))
 
 
 def central(found: Sequence[Detection], size: tuple[int, int]) -> Detection | None:

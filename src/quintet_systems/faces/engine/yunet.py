@@ -9,7 +9,6 @@ pixels 99.13, at 160 99.31, at 192 99.34 %; and of the pairs of one person, 1.5 
 others reach.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from quintet_systems.faces.engine.align import resized, windows
 from quintet_systems.faces.engine.boxes import square_of
 from quintet_systems.faces.engine.face import Detection
 
-LONG = 640
+LONG = 480  # with the margin: faces of a 36th of a picture's longer side and more are found
 MARGIN = 1 / 6
 LOOK, LOOK_FACE = 320, 192  # pixels
 LOOKS = 16  # faces at most that are looked at again, the surest
@@ -54,7 +53,7 @@ class YuNet:
         small = resized(picture, scale) if scale < 1 else picture
         edge = round(MARGIN * max(small.shape[:2]))
         framed = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
-        looks = [_moved(one, 1 / scale, (edge, edge)) for one in _look(self._first, framed)]
+        looks = [one.moved(1 / scale, (edge, edge)) for one in _look(self._first, framed)]
         found = sorted(looks, key=lambda one: -one.score)
         return [self._again(picture, one) for one in found[:LOOKS]] + found[LOOKS:]
 
@@ -66,7 +65,7 @@ class YuNet:
         wide = LOOK / scale
         corner = np.array([left + side / 2 - wide / 2, top + side / 2 - wide / 2])
         (shown,) = windows(picture, np.array([[*corner, wide]]), LOOK)
-        looks = [_moved(one, 1 / scale, -scale * corner) for one in _look(self._second, shown)]
+        looks = [one.moved(1 / scale, -scale * corner) for one in _look(self._second, shown)]
         near = [one for one in looks if _agree(one, first)]
         return replace(max(near, key=lambda one: one.score), score=first.score) if near else first
 
@@ -78,13 +77,6 @@ def _look(net: cv2.FaceDetectorYN, picture: np.ndarray) -> list[Detection]:
         Detection(box=(row[0], row[1], row[2], row[3]), score=float(row[14]), landmarks=row[4:14].reshape(5, 2))
         for row in (() if rows is None else rows)
     ]
-
-
-def _moved(one: Detection, scale: float, away: Sequence[float] | np.ndarray) -> Detection:
-    """Return a detection whose picture began `away` pixels further left and up, and was smaller by `scale`."""
-    assert one.landmarks is not None
-    left, top, width, height = (scale * (np.array(one.box, float) - [*away, 0, 0])).tolist()
-    return replace(one, box=(left, top, width, height), landmarks=(scale * (one.landmarks - away)).astype(np.float32))
 
 
 def _agree(one: Detection, other: Detection) -> bool:

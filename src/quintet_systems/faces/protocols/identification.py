@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quintet.errors import DataError
-from quintet.statistics import Interval, binomial_interval
+from quintet.statistics import Interval, interval
 from quintet_systems.faces.protocols.rates import NOT_COMPARED, threshold_at_fmr
 
 TINY = 1e-12
@@ -70,6 +70,7 @@ def open_set(
     Raises:
         DataError: too few strangers to carry the rate.
     """
+    scores = np.asarray(scores, np.float64)
     threshold = threshold_at_fmr(strangers.max(1), fpir)
     own = np.searchsorted(gallery, people)
     best = scores.argmax(1)
@@ -78,7 +79,7 @@ def open_set(
         fpir=fpir,
         threshold=threshold,
         tpir=float(found.mean()),
-        tpir_interval=binomial_interval(int(found.sum()), len(found)),
+        tpir_interval=interval([float(found[people == one].mean()) for one in np.unique(people)]),
         n_enrolled=len(gallery),
         n_mated=len(people),
         n_strangers=len(strangers),

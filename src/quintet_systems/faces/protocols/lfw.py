@@ -11,7 +11,7 @@ from quintet_systems.faces.engine.align import align_all
 from quintet_systems.faces.engine.parts import Detector, Embedder
 from quintet_systems.faces.engine.pipeline import Engine, central
 from quintet_systems.faces.protocols.pairs import TenFold, best_threshold, summed_up, ten_fold
-from quintet_systems.faces.protocols.rates import NOT_COMPARED
+from quintet_systems.faces.protocols.rates import NOT_COMPARED, threshold_at_fmr
 from quintet_systems.faces.training.splits import parts_of
 
 OnPicture = Callable[[int, int], None]
@@ -75,6 +75,19 @@ def held_out_pairs(lfw: Lfw, fold: int, most: int = 3, seed: int = 1) -> list[Pa
         if person(first) != person(second):
             different.append(Pair(first=first, second=second, same=False, fold=fold))
     return same + different
+
+
+def strangers_threshold(
+    detector: Detector, embedder: Embedder, fold: int, rate: float, data: Path | None = None
+) -> float:
+    """Return the cosine that `rate` of the pairs of two people reach, of all whom an embedder for `fold` did not learn from."""
+    lfw = Lfw(data)
+    parts = parts_of(lfw, fold)
+    names = [name for name, part in zip(lfw.names(), parts, strict=True) if part in ("validation", "test")]
+    crops, found = central_crops(detector, lfw, names)
+    embeddings = embed_found(embedder, crops[found], found[found]).astype(np.float64)
+    people = np.array([person(name) for name in names])[found]
+    return threshold_at_fmr((embeddings @ embeddings.T)[people[:, None] < people[None, :]], rate)
 
 
 def central_crops(

@@ -19,6 +19,7 @@ from quintet_systems.faces.protocols.rates import (
     eer_interval,
     equal_error_rate,
     operating_point,
+    over_people,
     threshold_at_fmr,
 )
 
@@ -60,6 +61,7 @@ def measure_set(embeddings: np.ndarray, people: np.ndarray, found: np.ndarray, s
     Raises:
         DataError: there is no person with two pictures, or only one person.
     """
+    embeddings = np.asarray(embeddings, np.float64)
     scores = np.where(found[:, None] & found[None, :], embeddings @ embeddings.T, NOT_COMPARED)
     above = np.triu_indices(len(people), 1)
     same = people[above[0]] == people[above[1]]
@@ -72,7 +74,8 @@ def measure_set(embeddings: np.ndarray, people: np.ndarray, found: np.ndarray, s
     points, refused = {}, []
     for rate in FMRS:
         try:
-            points[f"{rate:g}"] = operating_point(mated, impostor, threshold_at_fmr(impostor, rate))
+            point = operating_point(mated, impostor, threshold_at_fmr(impostor, rate))
+            points[f"{rate:g}"] = over_people(point, scores, people)
         except DataError as error:
             refused.append(str(error))
     opened: dict[str, OpenSet] = {}

@@ -5,11 +5,12 @@ non-match rate: the share of mated comparisons (one person) whose score does not
 face was not found, counts as a non-match in both; that makes the rates those of the whole chain.
 
 Intervals are over people, not over comparisons: comparisons that share a person are not independent, so whole people are drawn
-(the subsets bootstrap of Bolle, Ratha & Pankanti 2004) where the people are known; else Wilson's interval, which is too narrow.
+(the subsets bootstrap of Bolle, Ratha & Pankanti 2004) where the people are known. Where they are not, or where no error
+was seen, it is Wilson's interval, which is too narrow.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,12 +36,12 @@ class Point:
 
 def fmr_at(impostor: np.ndarray, threshold: float) -> float:
     """Return the share of impostor scores that reach the threshold."""
-    return float((np.asarray(impostor) >= threshold).mean())
+    return float((np.asarray(impostor, np.float64) >= threshold).mean())
 
 
 def fnmr_at(mated: np.ndarray, threshold: float) -> float:
     """Return the share of mated scores that do not reach the threshold."""
-    return float((np.asarray(mated) < threshold).mean())
+    return float((np.asarray(mated, np.float64) < threshold).mean())
 
 
 def require_carried(rate: float, n_impostor: int) -> None:
@@ -57,7 +58,7 @@ def require_carried(rate: float, n_impostor: int) -> None:
     if n_impostor < needed:
         raise DataError(
             f"received {n_impostor:,} impostor comparisons for a false match rate of {rate:g}, expected at least {needed:,}"
-            f" (rule of three); ask for a rate of at least {3 / max(n_impostor, 1):.2g}, or bring more people"
+            f" (rule of three); they carry a rate of {3 / max(n_impostor, 1):.2g}: for a lower one bring more people"
         )
 
 
@@ -74,8 +75,10 @@ def threshold_at_fmr(impostor: np.ndarray, rate: float) -> float:
 
 
 def operating_point(mated: np.ndarray, impostor: np.ndarray, threshold: float) -> Point:
-    """Return both rates at `threshold`, with Wilson's intervals."""
-    false_matches, false_non_matches = int((impostor >= threshold).sum()), int((mated < threshold).sum())
+    """Return both rates at `threshold`, with Wilson's intervals: for comparisons of people who are not known; see over_people."""
+    # In float64: at float32 a threshold just above a score would be rounded back onto it.
+    false_matches = int((np.asarray(impostor, np.float64) >= threshold).sum())
+    false_non_matches = int((np.asarray(mated, np.float64) < threshold).sum())
     return Point(
         threshold=threshold,
         fmr=false_matches / len(impostor),
@@ -84,6 +87,43 @@ def operating_point(mated: np.ndarray, impostor: np.ndarray, threshold: float) -
         fnmr_interval=binomial_interval(false_non_matches, len(mated)),
         n_impostor=len(impostor),
         n_mated=len(mated),
+    )
+
+
+def over_people(point: Point, scores: np.ndarray, people: np.ndarray, level: float = 0.95) -> Point:
+    """Return the point with intervals over people, each drawn with all their pictures; Wilson's where there was no error.
+
+    Args:
+        scores: `(images, images)`, every image against every other.
+        people: `(images,)`, who each image shows.
+    """
+    _, index, images = np.unique(people, return_inverse=True, return_counts=True)
+    first, second = np.triu_indices(len(people), 1)
+    same, reach = index[first] == index[second], np.asarray(scores[first, second], np.float64) >= point.threshold
+    mated = np.bincount(index[first[same]], minlength=len(images))
+    missed = np.bincount(index[first[same & ~reach]], minlength=len(images))
+    one, other = index[first[~same & reach]], index[second[~same & reach]]
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(RESAMPLES):
+        times = np.bincount(rng.integers(0, len(images), len(images)), minlength=len(images))
+        drawn = times * images
+        comparisons = (drawn.sum() ** 2 - (drawn**2).sum()) / 2
+        if comparisons and (times * mated).sum():
+            rates.append(
+                ((times[one] * times[other]).sum() / comparisons, (times * missed).sum() / (times * mated).sum())
+            )
+    if len(rates) < RESAMPLES // 2:
+        return point
+    low, high = np.quantile(rates, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    found = [
+        Interval(low=float(a), high=float(b), level=level, method="bootstrap over people")
+        for a, b in zip(low, high, strict=True)
+    ]
+    return replace(
+        point,
+        fmr_interval=found[0] if point.fmr > 0 else point.fmr_interval,
+        fnmr_interval=found[1] if point.fnmr > 0 else point.fnmr_interval,
     )
 
 

@@ -6,6 +6,7 @@ no face these are to be 0, their mean.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -27,8 +28,7 @@ from quintet_systems.faces.engine.cascade import (
     windows,
 )
 from quintet_systems.faces.networks import cascade_nets
-from quintet_systems.faces.protocols.detection import is_the_person
-from quintet_systems.faces.training.hog_detector import ALARMS, Place
+from quintet_systems.faces.training.hog_detector import Place, quiet_threshold
 
 PER_FACE = {"propose": 6, "refine": 5, "place": 4}  # squares on a face
 PER_VIEW = {"propose": 30, "refine": 30, "place": 40}  # squares in a view of a scene; a scene has VIEWS
@@ -36,6 +36,7 @@ VIEWS, BESIDE = 4, 4  # BESIDE: squares in a picture with a face, beside it
 LOOSE = 1.2  # what a net learns from passes the nets before it with this much less than their thresholds: else too little does
 KEEP = {"propose": 0.002, "refine": 0.004}  # share of validation faces that a net may lose
 AUGMENT = {"flip": 0.0, "contrast": 0.4, "brightness": 40, "tint": 15}  # no mirror: landmarks would have to follow
+LEAST = -0.8  # of `place`: below it nothing is looked at
 EVERYTHING = Thresholds(propose=-9.0, refine=-9.0, place=-9.0)
 OnStage = Callable[[str], None]
 
@@ -60,14 +61,9 @@ def train_cascade(
         made[name] = fit_with_recipe(net, x, y, folder, library, seed)
         if name != "place":
             lost = float(np.quantile(_best(name, made, levels, validation_faces), KEEP[name]))
-            levels = Thresholds(**{**_plain(levels), name: lost})
-    scan = Cascade(made, Thresholds(**{**_plain(levels), "place": -0.8}))
-    alarms = np.sort([one.score for scene in validation_scenes for one in scan(scene)])[::-1]
-    allowed = int(ALARMS * len(validation_scenes))
-    quiet = float(alarms[allowed]) + 1e-4 if len(alarms) > allowed else -0.8
-    best = [max((d.score for d in scan(f.picture) if is_the_person(d)), default=-1.0) for f in validation_faces]
-    sure = float(np.quantile(best, 0.01))
-    return made, Thresholds(**{**_plain(levels), "place": (quiet + sure) / 2 if sure > quiet else quiet})
+            levels = replace(levels, **{name: lost})
+    scan, shown = Cascade(made, replace(levels, place=LEAST)), [face.picture for face in validation_faces]
+    return made, replace(levels, place=quiet_threshold(scan, shown, validation_scenes, LEAST))
 
 
 def fit_with_recipe(net: Net, x: np.ndarray, y: np.ndarray, folder: Path, library: str, seed: int) -> Bundle:
@@ -179,8 +175,4 @@ def _missing(made: Mapping[str, Bundle]) -> dict[str, Bundle]:
 
 
 def _looser(levels: Thresholds, by: float) -> Thresholds:
-    return Thresholds(**{name: level - by for name, level in _plain(levels).items()})
-
-
-def _plain(levels: Thresholds) -> dict[str, float]:
-    return {"propose": levels.propose, "refine": levels.refine, "place": levels.place}
+    return Thresholds(**{name: level - by for name, level in asdict(levels).items()})

@@ -12,6 +12,7 @@ import numpy as np
 
 from quintet_systems.faces.engine.boxes import overlap, square_of
 from quintet_systems.faces.engine.hog import WINDOW, Hog, descriptor
+from quintet_systems.faces.engine.parts import Detector
 from quintet_systems.faces.protocols.detection import is_the_person
 
 ROUNDS = 4
@@ -57,18 +58,20 @@ def train_hog(
         if count < ROUNDS:
             hard = _mined(Hog(weights, -0.3), scenes, faces, hog)
             bad = np.concatenate([bad, hard]) if len(hard) else bad
-    return weights, _threshold(weights, validation_faces, validation_scenes)
+    return weights, quiet_threshold(Hog(weights, -0.5), validation_faces, validation_scenes, least=-0.5)
 
 
-def _threshold(weights: np.ndarray, faces: Sequence[np.ndarray], scenes: Sequence[np.ndarray]) -> float:
+def quiet_threshold(scan: Detector, faces: Sequence[np.ndarray], scenes: Sequence[np.ndarray], least: float) -> float:
     """Return the threshold at which the scenes give ALARMS a scene, or the one that loses a hundredth of the faces if higher.
 
     Between the two lies room that the validation part cannot judge; its middle is taken.
+
+    Args:
+        scan: the detector at the threshold `least`.
     """
-    scan = Hog(weights, -0.5)
     alarms = np.sort([one.score for scene in scenes for one in scan(scene)])[::-1]
     allowed = int(ALARMS * len(scenes))
-    quiet = float(alarms[allowed]) + 1e-4 if len(alarms) > allowed else -0.5
+    quiet = float(alarms[allowed]) + 1e-4 if len(alarms) > allowed else least
     best = [max((one.score for one in scan(face) if is_the_person(one)), default=-1.0) for face in faces]
     sure = float(np.quantile(best, 0.01))
     return (quiet + sure) / 2 if sure > quiet else quiet
