@@ -1,0 +1,1 @@
+"""What a face goes through: find, align, judge the quality, embed."""

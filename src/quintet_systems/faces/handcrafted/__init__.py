@@ -1,0 +1,1 @@
+"""Hand-crafted features, fitted and then embedders like any other."""

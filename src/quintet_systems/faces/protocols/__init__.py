@@ -1,0 +1,1 @@
+"""How faces are judged: error rates, View 2, identification, detection."""

@@ -1,0 +1,1 @@
+"""How what Quintet carries was made, and on whom."""
