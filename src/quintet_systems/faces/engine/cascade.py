@@ -9,7 +9,6 @@ square is then drawn anew from the landmarks and `place` looks once more. Each n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from quintet.bundle import Bundle
@@ -24,7 +23,6 @@ PROPOSE, REFINE, PLACE = 12, 24, 48  # pixels
 STRIDE = 2  # of `propose`, in its own pixels
 STEP = 0.75  # from one size of the picture to the next
 LEAST_FACE, LONG = 36, 640  # pixels
-MARGIN = 1 / 6  # of the longer side, the border repeated: a face may fill the picture
 BATCH = 128
 SHIFT = 0.2  # sides: the unit of `refine`'s moves
 
@@ -54,14 +52,12 @@ class Cascade:
         scale = min(1.0, LONG / max(picture.shape[:2]))
         if scale < 1:
             picture = resized(picture, scale)
-        edge = round(MARGIN * max(picture.shape[:2]))
-        picture = cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
         squares = self.proposed(picture)
         squares = self.refined(picture, squares)
         found = self.placed(picture, squares[:, :3])
         again = np.array([square_of(one.landmarks)[:3] for one in found if one.landmarks is not None]).reshape(-1, 3)
         found = best_of_overlapping(self.placed(picture, again))
-        return [one.moved(1 / scale, (edge, edge)) for one in found]
+        return [one.moved(1 / scale, (0, 0)) for one in found]
 
     def proposed(self, picture: np.ndarray) -> np.ndarray:
         """Return squares `(n, 4)`: left, top, side, logit."""
