@@ -45,10 +45,9 @@ def detect(
         if picture is None:
             record["error"] = reason
         elif out:
-            inside = Path(name).relative_to(source) if source.is_dir() else Path(Path(name).name)
-            record["drawn"] = str(
-                draw(picture, found, out / f"{inside}.png")
-            )  # the suffix stays: a.jpg and a.png are two
+            inside = Path(name).relative_to(source) if source.is_dir() else Path(name).name
+            # The suffix stays: a.jpg and a.png are two pictures.
+            record["drawn"] = str(draw(picture, found, out / f"{inside}.png"))
         records.append(record)
         say(f"{name}: {reason or _count(len(found))}")
     if json:

@@ -1,4 +1,4 @@
-"""The engine's boundaries. Each has several forms; the fakes for tests are in tests/fakes."""
+"""The engine's boundaries. Each has several forms; the fakes are in tests/unit/test_faces_engine.py."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol

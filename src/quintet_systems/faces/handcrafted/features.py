@@ -23,14 +23,10 @@ EIGEN, CELLS, MACHINES = 150, (7, 6), 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handcrafted:
-    """An embedder made of a function of crops; see Embedder. `learnt` is the number of faces that it was fitted on.
-
-    `size_bytes` is that of the numbers that it learnt from them.
-    """
+    """An embedder made of a function of crops; see Embedder. `size_bytes` is that of the numbers that it learnt."""
 
     name: str
     features: Callable[[np.ndarray], np.ndarray]
-    learnt: int = 0
     card: Mapping[str, Any] = field(default_factory=dict)
     size_bytes: int = 0
 
@@ -69,7 +65,7 @@ def eigenfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:  # noqa: A
     skip = 3 if count > 20 else 0
     size = _bytes(pca.components_, pca.mean_)
     features = lambda c: pca.transform(pixels(c))[:, skip:]  # noqa: E731
-    return Handcrafted(name="eigenfaces", features=features, learnt=len(x), size_bytes=size)
+    return Handcrafted(name="eigenfaces", features=features, size_bytes=size)
 
 
 def fisherfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
@@ -95,7 +91,7 @@ def fisherfaces(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto")
     made = make_pipeline(pca, lda).fit(x, y)
     size = _bytes(pca.components_, pca.mean_, lda.scalings_)
-    return Handcrafted(name="fisherfaces", features=lambda c: made.transform(pixels(c)), learnt=len(x), size_bytes=size)
+    return Handcrafted(name="fisherfaces", features=lambda c: made.transform(pixels(c)), size_bytes=size)
 
 
 def lbp(crops: np.ndarray, people: np.ndarray) -> Handcrafted:  # noqa: ARG001
@@ -132,7 +128,6 @@ def hog_svm(crops: np.ndarray, people: np.ndarray) -> Handcrafted:
     return Handcrafted(
         name="hog+svm",
         features=lambda c: (_hog(c) - middle) @ weights.T + offsets,
-        learnt=len(x),
         size_bytes=_bytes(weights, offsets, middle),
     )
 

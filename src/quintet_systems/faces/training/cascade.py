@@ -18,15 +18,9 @@ from quintet.losses import MeanSquaredError
 from quintet.network import Net
 from quintet.optimiser import Adam
 from quintet.recipe import Recipe
+from quintet_systems.faces.engine.align import windows
 from quintet_systems.faces.engine.boxes import overlap, square_of
-from quintet_systems.faces.engine.cascade import (
-    LEAST_FACE,
-    SHIFT,
-    Cascade,
-    Thresholds,
-    numbers_of,
-    windows,
-)
+from quintet_systems.faces.engine.cascade import LEAST_FACE, SHIFT, Cascade, Thresholds, numbers_of
 from quintet_systems.faces.networks import cascade_nets
 from quintet_systems.faces.training.hog_detector import Place, quiet_threshold
 
@@ -109,7 +103,7 @@ def _samples(
 
 
 def _views(scene: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """Return VIEWS pictures that a scene gives: itself mirrored or not, a part of it enlarged, a part turned by a quarter."""
+    """Return VIEWS pictures that a scene gives: itself, its mirror image, and parts enlarged, turned by quarters."""
     high, wide = scene.shape[:2]
     views = [scene, np.ascontiguousarray(scene[:, ::-1])]
     while len(views) < VIEWS:
